@@ -1,0 +1,3 @@
+module salvor.dev/lab/init
+
+go 1.26.0

@@ -1,0 +1,138 @@
+import { buildApplication, buildCommand, buildRouteMap, text_en } from '@stricli/core';
+import type { Application } from '@stricli/core';
+import { exitCodeOf, exitCodes } from '#shared/errors';
+import type { CliContext } from './context.ts';
+import { aliases, clusterFlags, moverFlags, outputFlag, storeFlags } from './flags.ts';
+import { errorRecord, formatError } from './output/error.ts';
+
+/**
+ * The command line: what there is and how it is called. The code of a command is loaded when it is run, so that
+ * `--help` is quick.
+ */
+
+const text = (value: string): string => value;
+const positional = (placeholder: string, brief: string) => ({ placeholder, brief, parse: text });
+const dryRun = { kind: 'boolean', default: false, brief: 'Print the plan and change nothing' } as const;
+
+const backup = buildCommand({
+  docs: { brief: 'Back up an application: its volumes at one moment, and its objects' },
+  loader: async () => (await import('./commands/backup.ts')).backup,
+  parameters: {
+    flags: { ...storeFlags, ...clusterFlags, ...moverFlags, dryRun, ...outputFlag },
+    aliases,
+    positional: { kind: 'tuple', parameters: [positional('APPLICATION', 'The namespace')] },
+  },
+});
+
+const restore = buildCommand({
+  docs: { brief: 'Bring a recovery point back: data first, then what uses it' },
+  loader: async () => (await import('./commands/restore.ts')).restore,
+  parameters: {
+    flags: {
+      ...storeFlags,
+      ...clusterFlags,
+      ...moverFlags,
+      acceptPartial: {
+        kind: 'boolean',
+        default: false,
+        brief: 'Restore a partial recovery point without what it lacks',
+      },
+      dryRun,
+      ...outputFlag,
+    },
+    aliases,
+    positional: { kind: 'tuple', parameters: [positional('POINT', 'The recovery point')] },
+  },
+});
+
+const get = buildCommand({
+  docs: { brief: 'List recovery points, straight from the store' },
+  loader: async () => (await import('./commands/get.ts')).get,
+  parameters: {
+    flags: {
+      ...storeFlags,
+      ...clusterFlags,
+      application: {
+        kind: 'parsed',
+        parse: text,
+        optional: true,
+        placeholder: 'NAME',
+        brief: 'Only of this application',
+      },
+      ...outputFlag,
+    },
+    aliases,
+    positional: {
+      kind: 'tuple',
+      parameters: [positional('KIND', 'recoverypoints'), { ...positional('NAME', 'Only this one'), optional: true }],
+    },
+  },
+});
+
+const describe = buildCommand({
+  docs: { brief: 'Show a recovery point with its ledger, and what to do' },
+  loader: async () => (await import('./commands/describe.ts')).describe,
+  parameters: {
+    flags: { ...storeFlags, ...clusterFlags, ...outputFlag },
+    aliases,
+    positional: { kind: 'tuple', parameters: [positional('KIND', 'recoverypoint'), positional('NAME', 'Its name')] },
+  },
+});
+
+const verify = buildCommand({
+  docs: { brief: 'Check that a repository is whole and undamaged' },
+  loader: async () => (await import('./commands/verify.ts')).verify,
+  parameters: {
+    flags: {
+      ...storeFlags,
+      ...clusterFlags,
+      readData: {
+        kind: 'boolean',
+        default: false,
+        brief: 'Read and verify every byte, not only names, sizes and trees',
+      },
+      ...outputFlag,
+    },
+    aliases,
+  },
+});
+
+const repo = buildRouteMap({
+  docs: { brief: 'Work on a repository' },
+  routes: {
+    init: buildCommand({
+      docs: { brief: 'Make a repository, and its key file if there is none' },
+      loader: async () => (await import('./commands/repo-init.ts')).repoInit,
+      parameters: { flags: storeFlags },
+    }),
+  },
+});
+
+/** `jsonErrors`: the command was asked for JSON, so its error is JSON as well. */
+export function buildSalvor(version: string, jsonErrors = false): Application<CliContext> {
+  const format = (error: unknown): string => (jsonErrors ? JSON.stringify(errorRecord(error)) : formatError(error));
+  const routes = buildRouteMap({
+    docs: { brief: 'Kubernetes-native data protection' },
+    routes: { backup, restore, get, describe, verify, repo },
+  });
+  return buildApplication(routes, {
+    name: 'salvor',
+    versionInfo: { currentVersion: version },
+    scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
+    determineExitCode: exitCodeOf,
+    localization: {
+      text: {
+        ...text_en,
+        exceptionWhileRunningCommand: format,
+        exceptionWhileLoadingCommandFunction: format,
+        commandErrorResult: format,
+      },
+    },
+  });
+}
+
+/** Stricli's own codes are negative; ours are documented in docs/reference/exit-codes.md. */
+export function documentedExitCode(code: number): number {
+  if (code === -5 || code === -4) return exitCodes.usage;
+  return code < 0 ? exitCodes.failed : code;
+}

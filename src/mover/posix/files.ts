@@ -1,0 +1,85 @@
+import { checked, cString, errnoOf, errnoError, libc } from './libc.ts';
+
+/** From <fcntl.h> and <unistd.h> of Linux; the same on every architecture that Node supports. */
+const AT_FDCWD = -100;
+const AT_SYMLINK_NOFOLLOW = 0x100;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+
+/** The type bits of st_mode. */
+export const fileTypeBits = {
+  fifo: 0o010000,
+  chardev: 0o020000,
+  dev: 0o060000,
+  socket: 0o140000,
+} as const;
+
+/** Sets both times, nanoseconds since the epoch, of an open file or of what is at the path (a symlink itself). */
+export function setTimes(target: number | Buffer, atimeNs: bigint, mtimeNs: bigint): void {
+  const times = Buffer.alloc(32);
+  writeTimespec(times, 0, atimeNs);
+  writeTimespec(times, 16, mtimeNs);
+  const result =
+    typeof target === 'number'
+      ? libc().futimens(target, times)
+      : libc().utimensat(AT_FDCWD, cString(target), times, AT_SYMLINK_NOFOLLOW);
+  checked(result, 'utimensat');
+}
+
+/** struct timespec: nanoseconds count forwards from the second, also before 1970. */
+function writeTimespec(into: Buffer, offset: number, timeNs: bigint): void {
+  const nanoseconds = ((timeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
+  into.writeBigInt64LE((timeNs - nanoseconds) / 1_000_000_000n, offset);
+  into.writeBigInt64LE(nanoseconds, offset + 8);
+}
+
+/** Makes a FIFO, a device or a socket; permissions are set afterwards, so that the umask does not matter. */
+export function makeNode(path: Buffer, type: keyof typeof fileTypeBits, rdev: bigint): void {
+  checked(libc().mknod(cString(path), fileTypeBits[type] | 0o600, rdev), 'mknod');
+}
+
+export interface Extent {
+  /** First byte. */
+  readonly start: number;
+  /** One past the last byte. */
+  readonly end: number;
+}
+
+/** The parts of a file that are not holes, in order, asked for one by one. Without hole support: all of it. */
+export function* dataExtents(fd: number, size: number): Generator<Extent> {
+  let position = 0;
+  while (position < size) {
+    const start = seek(fd, position, SEEK_DATA);
+    if (start === 'end' || (start !== 'unsupported' && start >= size)) return;
+    if (start === 'unsupported') {
+      yield { start: position, end: size };
+      return;
+    }
+    const hole = seek(fd, start, SEEK_HOLE);
+    const end = typeof hole === 'number' ? Math.min(hole, size) : size;
+    yield { start, end };
+    position = end;
+  }
+}
+
+function seek(fd: number, offset: number, whence: number): number | 'end' | 'unsupported' {
+  try {
+    return checked(libc().lseek(fd, offset, whence), 'lseek');
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENXIO') return 'end';
+    if (errno === 'EINVAL' || errno === 'ENOTSUP' || errno === 'EOPNOTSUPP') return 'unsupported';
+    throw error;
+  }
+}
+
+/** Makes everything written to the file system of this descriptor durable; reports lost writes. */
+export async function syncFileSystem(fd: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    // errno belongs to the worker thread that ran the call and is gone here: EIO is what syncfs(2) reports.
+    libc().syncfs.async(fd, (error, result) => {
+      if (error === null && result === 0) resolve();
+      else reject(errnoError('EIO', 'written data could not be made durable, syncfs'));
+    });
+  });
+}

@@ -1,0 +1,148 @@
+import { SalvorError } from '#shared/errors';
+import type { Clock } from '#shared/time';
+import type { BlobId, Repository, TreeNode } from '#repository/types';
+import { backupTree } from './backup-tree.ts';
+import type { Issue } from './issues.ts';
+import { boundedProgress } from './progress.ts';
+import {
+  fitsMessage,
+  formatMoverMessage,
+  type BackupResult,
+  type MoverMessage,
+  type MoverProgress,
+  type MoverResult,
+  type RestoreResult,
+} from './protocol.ts';
+import { restoreTree } from './restore-tree.ts';
+import type { BackupTask, MoverTask, RestoreTask } from './task.ts';
+import { verifyTree } from './verify-tree.ts';
+
+export interface MoverDeps {
+  /** Opens the task's store and the repository in it; both are closed when the repository is disposed. */
+  readonly openRepository: (location: string, signal: AbortSignal) => Promise<Repository>;
+  /** Takes one line of the protocol, without its newline. */
+  readonly write: (line: string) => void;
+  readonly clock: Pick<Clock, 'now'>;
+  /** Aborts when the mover shall stop: it gives up its lock and leaves nothing half-made visible. */
+  readonly signal: AbortSignal;
+}
+
+/** Issues that are printed one by one; the others are in the totals. */
+const printedIssuesMax = 100;
+
+/**
+ * Does one task and prints its course. A result is answered also if it is incomplete: its ledger, issues and
+ * differences say so, and the caller decides. A backup writes no snapshot: whoever coordinates the assets of a recovery
+ * point writes one for all.
+ */
+export async function runMover(task: MoverTask, deps: MoverDeps): Promise<MoverResult> {
+  deps.signal.throwIfAborted();
+  const print = (message: MoverMessage): void => deps.write(formatMoverMessage(message));
+  await using repository = await deps.openRepository(task.store.location, deps.signal);
+  await using lock = await repository.lock('shared', deps.signal);
+  let issuesPrinted = 0;
+  const run: Run = {
+    repository,
+    signal: AbortSignal.any([deps.signal, lock.lost]),
+    onProgress: boundedProgress(deps.clock, (progress) => print({ message_type: 'progress', ...progress })),
+    onIssue: (issue) => {
+      if (issuesPrinted++ < printedIssuesMax) print({ message_type: 'issue', ...issue });
+    },
+  };
+  return await (task.kind === 'backup' ? backup(task, run) : restore(task, run));
+}
+
+interface Run {
+  readonly repository: Repository;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: MoverProgress) => void;
+  readonly onIssue: (issue: Issue) => void;
+}
+
+async function backup(task: BackupTask, run: Run): Promise<BackupResult> {
+  const { repository, signal } = run;
+  const { planned: _, ...result } = await backupTree({
+    root: task.path,
+    sink: repository,
+    chunkerPolynomial: repository.chunkerPolynomial,
+    signal,
+    onProgress: run.onProgress,
+    onIssue: run.onIssue,
+    ...(task.parentTree === undefined ? {} : { parent: { source: repository, tree: task.parentTree } }),
+    ...(task.exclude === undefined ? {} : { exclude: task.exclude }),
+  });
+  await repository.flush(signal);
+  const whole: BackupResult = { kind: 'backup', asset: task.asset, ...result };
+  return fitsMessage(result.node) ? whole : withoutRootXattrs(whole, run);
+}
+
+/** The root travels in the result, not in the repository: what does not fit there is lost, and must be told. */
+function withoutRootXattrs(result: BackupResult, run: Run): BackupResult {
+  const issue: Issue = {
+    path: '.',
+    code: 'XattrSize',
+    message: 'the extended attributes of the root are too large to be kept',
+  };
+  run.onIssue(issue);
+  const { xattrs: _, ...node } = result.node;
+  return { ...result, node, issues: [issue, ...result.issues], issuesTotal: result.issuesTotal + 1 };
+}
+
+async function restore(task: RestoreTask, run: Run): Promise<RestoreResult> {
+  const { repository, signal } = run;
+  const { tree, node } = await findTree(task, repository, signal);
+  const common = {
+    source: repository,
+    tree,
+    target: task.path,
+    signal,
+    ...(node === undefined ? {} : { node }),
+  };
+  const restored = await restoreTree({
+    ...common,
+    existing: 'refuse',
+    onProgress: (progress) => run.onProgress({ phase: 'restore', ...progress }),
+    onIssue: run.onIssue,
+  });
+  const verified = await verifyTree({
+    ...common,
+    chunkerPolynomial: repository.chunkerPolynomial,
+    onProgress: (progress) =>
+      run.onProgress({ phase: 'verify', ...progress, plannedItems: restored.items, plannedBytes: restored.bytes }),
+  });
+  return {
+    kind: 'restore',
+    asset: task.asset,
+    tree,
+    ...restored,
+    verifiedItems: verified.items,
+    verifiedBytes: verified.bytes,
+    differences: verified.differences,
+    differencesTotal: verified.differencesTotal,
+  };
+}
+
+interface FoundTree {
+  readonly tree: BlobId;
+  readonly node?: TreeNode;
+}
+
+/** Follows the path through the snapshot's directories, from its root. */
+async function findTree(task: RestoreTask, repository: Repository, signal: AbortSignal): Promise<FoundTree> {
+  if (task.tree !== undefined) return { tree: task.tree };
+  const snapshots = await repository.snapshots(signal);
+  const snapshot = snapshots.find(({ id }) => id === task.snapshot);
+  if (snapshot === undefined) throw notFound(`There is no snapshot ${task.snapshot} in ${repository.location}`);
+  let found: FoundTree = { tree: snapshot.tree };
+  for (const name of (task.from ?? '/').split('/').filter((part) => part !== '')) {
+    const nodes = await repository.loadTree(found.tree, signal);
+    const node = nodes.find((entry) => entry.type === 'dir' && entry.name.equals(Buffer.from(name)));
+    if (node?.subtree === undefined) throw notFound(`The snapshot ${snapshot.id} has no directory ${task.from}`);
+    found = { tree: node.subtree, node };
+  }
+  return found;
+}
+
+function notFound(message: string): SalvorError {
+  return new SalvorError(message, { code: 'NotFound', hint: 'Choose another recovery point.' });
+}

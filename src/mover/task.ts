@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { SalvorError } from '#shared/errors';
+import { toBlobId, toSnapshotId } from '#repository/ids';
+
+/** The repository's store as the mover reaches it, in the words of `parseLocation`. Never holds a secret. */
+const store = z.strictObject({ location: z.string().min(1).max(2048) });
+const asset = z.string().min(1).max(500);
+/** Where the volume is mounted. */
+const path = z.string().startsWith('/').max(4096);
+const blobId = z.string().transform((id) => toBlobId(id, 'A tree'));
+const snapshotId = z.string().transform((id) => toSnapshotId(id, 'The snapshot'));
+
+const backupTask = z.strictObject({
+  kind: z.literal('backup'),
+  asset,
+  path,
+  store,
+  /** The asset's tree in the backup before. */
+  parentTree: blobId.optional(),
+  exclude: z.array(z.strictObject({ path: z.string().min(1), reason: z.string().min(1) })).optional(),
+});
+
+/** Restores a tree, or what a snapshot holds under a path: then the volume's root gets its metadata back, too. */
+const restoreTask = z.strictObject({
+  kind: z.literal('restore'),
+  asset,
+  path,
+  store,
+  tree: blobId.optional(),
+  snapshot: snapshotId.optional(),
+  from: z.string().startsWith('/').max(4096).optional(),
+});
+
+const taskSchema = z.discriminatedUnion('kind', [backupTask, restoreTask]).refine(
+  (task) => {
+    if (task.kind === 'backup') return true;
+    return task.tree === undefined
+      ? task.snapshot !== undefined && task.from !== undefined
+      : task.snapshot === undefined && task.from === undefined;
+  },
+  { error: 'a restore needs either tree, or snapshot and from' },
+);
+
+/** What one mover does. As JSON in the environment of its pod. */
+export type MoverTask = BackupTask | RestoreTask;
+export type BackupTask = z.output<typeof backupTask>;
+export type RestoreTask = z.output<typeof restoreTask>;
+
+/** What a mover must not be told on its command line or in its task. */
+export interface MoverSecrets {
+  readonly password: Uint8Array;
+  /** For S3; without them the default chain of the AWS SDK is used. */
+  readonly credentials?: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
+}
+
+/** Reads a task; throws `InvalidInput` that says what is wrong with it. */
+export function parseMoverTask(json: string): MoverTask {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw new SalvorError('The mover task is not JSON', { code: 'InvalidInput', cause: error });
+  }
+  const parsed = taskSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new SalvorError(`The mover task is not valid: ${issue?.path.join('.') ?? ''}: ${issue?.message ?? ''}`, {
+    code: 'InvalidInput',
+  });
+}

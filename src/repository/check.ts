@@ -1,0 +1,225 @@
+import { hash } from 'node:crypto';
+import { mapLimit } from '#shared/async';
+import { isAbort, messageOf, SalvorError } from '#shared/errors';
+import type { Store } from '#stores/store';
+import { createBlobIndex } from './blob-index.ts';
+import type { BlobIndex } from './blob-index.ts';
+import { createBlobReader } from './blob-reader.ts';
+import { listFiles, loadFile, options } from './files.ts';
+import type { Vault } from './files.ts';
+import { fileId, isId, toSnapshotId } from './ids.ts';
+import { decodeIndex } from './index-file.ts';
+import { PACK_BYTES_MAX } from './limits.ts';
+import { encodeHeader, openBlob, packBytes, packKey, readHeader } from './pack.ts';
+import type { PackEntry } from './pack.ts';
+import { unlock } from './repository.ts';
+import type { AccessOptions } from './repository.ts';
+import { decodeSnapshot } from './snapshot.ts';
+import type { BlobId, BlobSource, Snapshot, TreeNode } from './types.ts';
+
+export interface CheckOptions extends AccessOptions {
+  /** Reads every pack and verifies every blob; otherwise names, sizes, indexes and trees only. */
+  readonly readData: boolean;
+}
+
+export interface CheckReport {
+  readonly snapshots: number;
+  readonly trees: number;
+  readonly packs: number;
+  readonly blobs: number;
+  /** Packs that no index lists: left by writers that died, or just being written. Not a problem. */
+  readonly unreferencedPacks: number;
+  readonly bytesRead: number;
+  /** Empty if the repository is sound. At most `PROBLEMS_MAX` are kept. */
+  readonly problems: readonly CheckProblem[];
+  /** How many there were. */
+  readonly problemCount: number;
+}
+
+export interface CheckProblem {
+  /** Key of the object in the store, or `tree ID`. */
+  readonly object: string;
+  readonly message: string;
+}
+
+const PROBLEMS_MAX = 1000;
+/** Packs in memory at a time. */
+const PACK_READS_MAX = 2;
+
+interface Check {
+  readonly vault: Vault;
+  readonly index: BlobIndex;
+  /** Digest of the header each pack should have, by the indexes, and its size: 100 bytes a pack, however many blobs. */
+  readonly packs: Map<string, ExpectedPack>;
+  readonly problems: CheckProblem[];
+  problemCount: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+interface ExpectedPack {
+  readonly digest: string;
+  readonly bytes: number;
+}
+
+/**
+ * Verifies a repository against itself. Writers may work meanwhile, a prune may not: the caller holds a lock against
+ * it. What is damaged is reported, not thrown; throws if the store fails or the key is wrong.
+ */
+export async function checkRepository(store: Store, request: CheckOptions): Promise<CheckReport> {
+  const { sealer, config } = await unlock(store, request);
+  const check: Check = {
+    vault: { store, sealer, version: config.version },
+    index: createBlobIndex(),
+    packs: new Map(),
+    problems: [],
+    problemCount: 0,
+    signal: request.signal,
+  };
+  // In the reverse of the order of writing: what a snapshot needs is indexed before it, and stored before that.
+  const snapshots = await readSnapshots(check);
+  await readIndexes(check);
+  const unreferencedPacks = await comparePacks(check);
+  const trees = await walkSnapshots(check, snapshots);
+  const bytesRead = request.readData ? await readPacks(check) : 0;
+  return {
+    snapshots: snapshots.length,
+    trees,
+    packs: check.packs.size,
+    blobs: check.index.size,
+    unreferencedPacks,
+    bytesRead,
+    problems: check.problems,
+    problemCount: check.problemCount,
+  };
+}
+
+function report(check: Check, object: string, message: string): void {
+  check.problemCount++;
+  if (check.problems.length < PROBLEMS_MAX) check.problems.push({ object, message });
+}
+
+/** Runs one step; what it finds damaged or missing is reported, and what the store fails at is thrown. */
+async function attempt<T>(check: Check, object: string, step: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await step();
+  } catch (error) {
+    if (isAbort(error) || !(error instanceof SalvorError) || !damageCodes.has(error.code)) throw error;
+    report(check, object, messageOf(error));
+    return undefined;
+  }
+}
+
+const damageCodes = new Set<string>(['RepositoryCorrupt', 'StoreObjectMissing', 'StoreCorrupt']);
+
+async function readSnapshots(check: Check): Promise<Snapshot[]> {
+  const snapshots: Snapshot[] = [];
+  for (const { key: id } of await listFiles(check.vault, 'snapshots', check.signal)) {
+    const snapshot = await attempt(check, `snapshots/${id}`, async () =>
+      decodeSnapshot(await loadFile(check.vault, 'snapshots', id, check.signal), toSnapshotId(id, 'snapshot')),
+    );
+    if (snapshot !== undefined) snapshots.push(snapshot);
+  }
+  return snapshots;
+}
+
+async function readIndexes(check: Check): Promise<void> {
+  for (const { key: id } of await listFiles(check.vault, 'index', check.signal)) {
+    const object = `index/${id}`;
+    await attempt(check, object, async () => {
+      for (const pack of decodeIndex(await loadFile(check.vault, 'index', id, check.signal), object)) {
+        expectPack(check, pack, object);
+      }
+    });
+  }
+}
+
+function expectPack(check: Check, pack: PackEntry, object: string): void {
+  const blobs = [...pack.blobs].sort((left, right) => left.offset - right.offset);
+  const expected = { digest: hash('sha256', encodeHeader(blobs)), bytes: packBytes(blobs) };
+  const known = check.packs.get(pack.id);
+  if (known !== undefined && known.digest !== expected.digest) {
+    report(check, object, `Two indexes disagree about the pack ${pack.id}`);
+  }
+  check.packs.set(pack.id, expected);
+  check.index.addPack(pack);
+}
+
+/** Compares the packs of the indexes with those in the store, by name and size; answers how many no index lists. */
+async function comparePacks(check: Check): Promise<number> {
+  const missing = new Set(check.packs.keys());
+  let unreferenced = 0;
+  for await (const { key, size } of check.vault.store.list('data/', options(check.signal))) {
+    const id = key.slice(key.lastIndexOf('/') + 1);
+    if (!isId(id) || key !== packKey(id)) continue;
+    const expected = check.packs.get(id);
+    if (expected === undefined) unreferenced++;
+    else if (expected.bytes !== size)
+      report(check, key, `The pack has ${size} bytes where its index says ${expected.bytes}`);
+    missing.delete(id);
+  }
+  for (const id of missing) report(check, packKey(id), 'The pack is missing');
+  return unreferenced;
+}
+
+/** Walks each tree once, from all snapshots; answers how many trees there are. */
+async function walkSnapshots(check: Check, snapshots: readonly Snapshot[]): Promise<number> {
+  const source = createBlobReader(check.vault, check.index);
+  const seen = new Set<BlobId>();
+  const waiting: BlobId[] = [];
+  const visit = (id: BlobId): void => {
+    if (seen.has(id)) return;
+    seen.add(id);
+    waiting.push(id);
+  };
+  for (const snapshot of snapshots) visit(snapshot.tree);
+  for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
+    const tree = id;
+    const nodes = await attempt(check, `tree ${tree}`, async () => source.loadTree(tree, check.signal));
+    for (const node of nodes ?? []) {
+      checkContent(check, source, tree, node);
+      if (node.subtree !== undefined) visit(node.subtree);
+    }
+  }
+  return seen.size;
+}
+
+function checkContent(check: Check, source: BlobSource, tree: BlobId, node: TreeNode): void {
+  const absent = (node.content ?? []).filter((id) => !source.hasBlob('data', id));
+  if (absent.length === 0) return;
+  const message = `The file ${JSON.stringify(node.name.toString())} needs ${absent.length} blobs that are in no index`;
+  report(check, `tree ${tree}`, `${message}, the first is ${absent[0]}`);
+}
+
+async function readPacks(check: Check): Promise<number> {
+  const sizes = await mapLimit(
+    [...check.packs],
+    PACK_READS_MAX,
+    async ([id, expected]) => (await attempt(check, packKey(id), async () => readPack(check, id, expected))) ?? 0,
+    check.signal,
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+async function readPack(check: Check, id: string, expected: ExpectedPack): Promise<number> {
+  const { store, sealer } = check.vault;
+  const key = packKey(id);
+  const info = await store.head(key, options(check.signal));
+  // Missing packs were reported when the names were compared.
+  if (info === undefined) return 0;
+  if (info.size > PACK_BYTES_MAX) {
+    report(check, key, `The pack is too large: ${info.size} bytes`);
+    return 0;
+  }
+  const pack = await store.get(key, options(check.signal));
+  if (fileId(pack) !== id) report(check, key, 'The pack is damaged: its hash is not its name');
+  const blobs = readHeader(pack, sealer, `The pack ${id}`);
+  if (hash('sha256', encodeHeader(blobs)) !== expected.digest) {
+    report(check, key, 'The header of the pack does not list what its index says');
+  }
+  for (const blob of blobs) {
+    await attempt(check, key, async () =>
+      openBlob(pack.subarray(blob.offset, blob.offset + blob.length), blob, sealer),
+    );
+  }
+  return pack.length;
+}

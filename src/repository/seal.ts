@@ -1,0 +1,102 @@
+import crypto from 'node:crypto';
+import { SalvorError } from '#shared/errors';
+import { corrupt } from './corrupt.ts';
+
+/** The keys that seal everything in a repository but the key files. */
+export interface MasterKey {
+  /** AES-256, 32 bytes. */
+  readonly encrypt: Buffer;
+  /** AES-128 key for the nonce of Poly1305-AES, 16 bytes. */
+  readonly macK: Buffer;
+  /** The multiplier of Poly1305, 16 bytes. */
+  readonly macR: Buffer;
+}
+
+export interface Sealer {
+  /** Encrypts and authenticates under a fresh random nonce: nonce, ciphertext, MAC. */
+  seal(plain: Uint8Array): Buffer;
+  /** The same into a buffer; answers how many bytes it wrote: `plain.length + SEAL_BYTES`. */
+  sealInto(target: Buffer, offset: number, plain: Uint8Array): number;
+  /** Verifies, then decrypts. Undefined if the MAC is wrong. */
+  tryOpen(sealed: Uint8Array): Buffer | undefined;
+  /** Verifies, then decrypts; throws `RepositoryCorrupt` naming `what` if the MAC is wrong. */
+  open(sealed: Uint8Array, what: string): Buffer;
+}
+
+const NONCE_BYTES = 16;
+const MAC_BYTES = 16;
+/** What sealing adds to the plain bytes. */
+export const SEAL_BYTES = NONCE_BYTES + MAC_BYTES;
+
+/** Nonces are drawn from the system in batches: one call per blob would cost more than the encryption of a small one. */
+const NONCES_PER_DRAW = 256;
+
+interface Mac {
+  update(data: Uint8Array): Mac;
+  final(): Buffer;
+}
+
+/** Node 26 has it, @types/node does not know it yet. */
+const createMac = (crypto as unknown as { createMac?: (algorithm: 'poly1305', key: Uint8Array) => Mac }).createMac;
+
+/** AES-256-CTR with Poly1305-AES (Bernstein 2005), as restic's design document has it. Poly1305 itself clamps r. */
+export function createSealer(key: MasterKey): Sealer {
+  if (createMac === undefined) {
+    throw new SalvorError('This Node has no crypto.createMac', { code: 'Prerequisite', hint: 'Use Node 26 or newer.' });
+  }
+  const poly1305 = createMac;
+  const encryptKey = crypto.createSecretKey(key.encrypt);
+  const nonceCipher = crypto.createCipheriv('aes-128-ecb', key.macK, null).setAutoPadding(false);
+  const nextNonce = createNonces();
+
+  const mac = (nonce: Uint8Array, ciphertext: Uint8Array): Buffer => {
+    const oneTimeKey = Buffer.concat([key.macR, nonceCipher.update(nonce)]);
+    return poly1305('poly1305', oneTimeKey).update(ciphertext).final();
+  };
+
+  const sealInto = (target: Buffer, offset: number, plain: Uint8Array): number => {
+    const nonce = nextNonce();
+    const ciphertext = crypto.createCipheriv('aes-256-ctr', encryptKey, nonce).update(plain);
+    target.set(nonce, offset);
+    target.set(ciphertext, offset + NONCE_BYTES);
+    target.set(mac(nonce, ciphertext), offset + NONCE_BYTES + ciphertext.length);
+    return ciphertext.length + SEAL_BYTES;
+  };
+
+  const tryOpen = (sealed: Uint8Array): Buffer | undefined => {
+    if (sealed.length < SEAL_BYTES) return undefined;
+    const nonce = sealed.subarray(0, NONCE_BYTES);
+    const ciphertext = sealed.subarray(NONCE_BYTES, sealed.length - MAC_BYTES);
+    const expected = sealed.subarray(sealed.length - MAC_BYTES);
+    if (!crypto.timingSafeEqual(mac(nonce, ciphertext), expected)) return undefined;
+    return crypto.createDecipheriv('aes-256-ctr', encryptKey, nonce).update(ciphertext);
+  };
+
+  return {
+    sealInto,
+    tryOpen,
+    seal(plain) {
+      const sealed = Buffer.allocUnsafe(plain.length + SEAL_BYTES);
+      sealInto(sealed, 0, plain);
+      return sealed;
+    },
+    open(sealed, what) {
+      const plain = tryOpen(sealed);
+      if (plain === undefined) throw corrupt(`${what} was changed or is not of this repository: its MAC is wrong`);
+      return plain;
+    },
+  };
+}
+
+function createNonces(): () => Buffer {
+  const pool = Buffer.allocUnsafe(NONCE_BYTES * NONCES_PER_DRAW);
+  let next = pool.length;
+  return () => {
+    if (next === pool.length) {
+      crypto.randomFillSync(pool);
+      next = 0;
+    }
+    next += NONCE_BYTES;
+    return pool.subarray(next - NONCE_BYTES, next);
+  };
+}
