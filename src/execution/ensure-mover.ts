@@ -4,7 +4,8 @@ import type { MoverResult } from '#mover/protocol';
 import { SalvorError } from '#shared/errors';
 import { failed, waiting } from './execute.ts';
 import type { Outcome } from './execute.ts';
-import { moverDataPath, moverJob, moverState } from './mover-job.ts';
+import { attemptOf, moverDataPath, moverJob, moverState } from './mover-job.ts';
+import type { Job } from './mover-job.ts';
 import { moverOutcome } from './mover-outcome.ts';
 import { systemNamespace } from './names.ts';
 
@@ -31,6 +32,9 @@ export interface Mover<Kind extends MoverResult['kind']> {
   readonly ensureClaim: () => Promise<void>;
 }
 
+/** A backup whose mover ends without a word is made again; after this often the image is wrong. */
+const wordlessAttemptsMax = 3;
+
 /** A mover Job, from its claim to its result. */
 export async function ensureMover<Kind extends MoverResult['kind']>(
   context: MoverContext,
@@ -38,18 +42,33 @@ export async function ensureMover<Kind extends MoverResult['kind']>(
 ): Promise<Outcome<Extract<MoverResult, { kind: Kind }>>> {
   const { client, signal } = context;
   const { kind, name, asset } = mover;
-  if ((await client.get(kinds.jobs, { name, namespace: systemNamespace }, signal)) === undefined) {
+  const job = await client.get<Job>(kinds.jobs, { name, namespace: systemNamespace }, signal);
+  if (job === undefined) {
     await mover.ensureClaim();
-    const task = { kind, asset, path: moverDataPath, store: { location: context.storeLocation }, ...mover.task };
-    const { labels, moverImage: image, moverSecret: secret } = context;
-    await client.ensure(kinds.jobs, moverJob({ name, asset, claim: name, image, secret, labels, task }), signal);
+    await ensureJob(context, mover, 1);
     return waiting('its volume to be made');
   }
-  const outcome = moverOutcome(await moverState(client, name, signal), asset);
+  const state = await moverState(client, job, signal);
+  const outcome = moverOutcome(state, asset);
+  // A pod that is deleted in the moment in which its mover ends counts as succeeded, and its words are gone with it.
+  const attempt = attemptOf(job);
+  if (kind === 'backup' && state.state === 'succeeded' && outcome.state === 'failed' && attempt < wordlessAttemptsMax) {
+    await client.delete(kinds.jobs, job.metadata, signal);
+    await ensureJob(context, mover, attempt + 1);
+    return waiting('its mover to start again: the one before left no result');
+  }
   if (outcome.state !== 'done') return outcome;
   if (isOfKind(outcome.value, kind)) return { state: 'done', value: outcome.value };
   const message = `The mover of ${asset} answered a ${outcome.value.kind} to a ${kind}`;
   return failed(new SalvorError(message, { code: 'MoverFailed', hint: 'Use a mover image of this version.' }));
+}
+
+async function ensureJob(context: MoverContext, mover: Mover<MoverResult['kind']>, attempt: number): Promise<void> {
+  const { kind, name, asset } = mover;
+  const task = { kind, asset, path: moverDataPath, store: { location: context.storeLocation }, ...mover.task };
+  const { labels, moverImage: image, moverSecret: secret } = context;
+  const job = moverJob({ name, asset, claim: name, image, secret, labels, task, attempt });
+  await context.client.ensure(kinds.jobs, job, context.signal);
 }
 
 function isOfKind<Kind extends MoverResult['kind']>(

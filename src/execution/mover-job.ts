@@ -27,7 +27,11 @@ export interface MoverSpec {
   readonly secret: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly task: { readonly kind: 'backup' | 'restore' };
+  /** Counts the Jobs of that name in this run, from 1. */
+  readonly attempt: number;
 }
+
+const attemptAnnotation = 'salvor.dev/attempt';
 
 /** Where the mover finds its volume. */
 export const moverDataPath = '/data';
@@ -39,7 +43,12 @@ export function moverJob(spec: MoverSpec): KubeObject {
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata: { name: spec.name, namespace: systemNamespace, labels },
+    metadata: {
+      name: spec.name,
+      namespace: systemNamespace,
+      labels,
+      annotations: { [attemptAnnotation]: String(spec.attempt) },
+    },
     spec: {
       backoffLimit: (reading ? backupAttemptsMax : restoreAttemptsMax) - 1,
       podFailurePolicy: {
@@ -87,7 +96,7 @@ export function moverJob(spec: MoverSpec): KubeObject {
   };
 }
 
-interface Job extends KubeObject {
+export interface Job extends KubeObject {
   readonly status?: {
     readonly conditions?: readonly {
       readonly type: string;
@@ -97,6 +106,11 @@ interface Job extends KubeObject {
     }[];
     readonly failed?: number;
   };
+}
+
+/** Which Job of its name this is, in this run. */
+export function attemptOf(job: Job): number {
+  return Number(job.metadata.annotations?.[attemptAnnotation] ?? '1');
 }
 
 interface Pod extends KubeObject {
@@ -134,18 +148,17 @@ interface Event extends KubeObject {
 export type MoverState =
   | { readonly state: 'waiting'; readonly why: string; readonly looksBroken: boolean }
   | { readonly state: 'running'; readonly lastLine: string | undefined; readonly attempt: number }
-  /** `message` is what the mover left as its termination message; `reason` what Kubernetes says. */
+  /** `message` is what the mover left as its termination message, or else its last line; `reason` what Kubernetes says. */
   | { readonly state: 'succeeded'; readonly message: string }
   | { readonly state: 'failed'; readonly message: string; readonly reason: string };
 
 /** Reads the state of a mover from its Job, its newest pod, that pod's events and its last line of output. */
-export async function moverState(client: KubeClient, name: string, signal: AbortSignal): Promise<MoverState> {
-  const job = await client.get<Job>(kinds.jobs, { name, namespace: systemNamespace }, signal);
-  if (job === undefined) return { state: 'failed', message: '', reason: 'its Job was deleted' };
+export async function moverState(client: KubeClient, job: Job, signal: AbortSignal): Promise<MoverState> {
   const pods = await Array.fromAsync(
     client.list<Pod>(kinds.pods, {
       namespace: systemNamespace,
-      labelSelector: `batch.kubernetes.io/job-name=${name}`,
+      // By uid: pods of an earlier Job of the same name may still be there.
+      labelSelector: `batch.kubernetes.io/controller-uid=${job.metadata.uid ?? ''}`,
       signal,
     }),
   );
@@ -156,7 +169,10 @@ export async function moverState(client: KubeClient, name: string, signal: Abort
   const conditions = job.status?.conditions ?? [];
   const holds = (type: string) =>
     conditions.find((condition) => condition.type === type && condition.status === 'True');
-  if (holds('Complete') !== undefined) return { state: 'succeeded', message: container?.terminated?.message ?? '' };
+  if (holds('Complete') !== undefined) {
+    const message = container?.terminated?.message || (await lastLogLine(client, pod, signal));
+    return { state: 'succeeded', message: message ?? '' };
+  }
   const failure = holds('Failed') ?? holds('FailureTarget');
   if (failure !== undefined) {
     const { terminated } = container ?? {};
@@ -223,7 +239,8 @@ async function lastWarning(client: KubeClient, pod: Pod, signal: AbortSignal): P
   );
 }
 
-async function lastLogLine(client: KubeClient, pod: Pod, signal: AbortSignal): Promise<string | undefined> {
+async function lastLogLine(client: KubeClient, pod: Pod | undefined, signal: AbortSignal): Promise<string | undefined> {
+  if (pod === undefined) return undefined;
   const path = `/api/v1/namespaces/${systemNamespace}/pods/${pod.metadata.name}/log`;
   const chunks: Buffer[] = [];
   try {

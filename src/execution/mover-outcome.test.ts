@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { formatMoverMessage } from '#mover/protocol';
+import type { BlobId } from '#repository/types';
 import { moverOutcome } from './mover-outcome.ts';
 
 test("a mover's own error becomes the step's error, with its code and its remedy", () => {
@@ -48,4 +49,25 @@ test('progress is what the last line says; anything else in the log is not an er
     moverOutcome({ state: 'running', lastLine: 'Segmentation fault', attempt: 2 }, 'uploads').state,
     'waiting',
   );
+});
+
+test('a mover that has said its result is done, though its pod still runs', () => {
+  const result = {
+    kind: 'restore',
+    asset: 'uploads',
+    tree: 'ab'.repeat(32) as BlobId,
+    items: 1,
+    bytes: 5,
+    verifiedItems: 1,
+    verifiedBytes: 5,
+    issues: [],
+    issuesTotal: 0,
+    differences: [],
+    differencesTotal: 0,
+  } as const;
+  const lastLine = formatMoverMessage({ message_type: 'result', result });
+  assert.deepEqual(moverOutcome({ state: 'running', lastLine, attempt: 1 }, 'uploads'), {
+    state: 'done',
+    value: result,
+  });
 });

@@ -35,6 +35,8 @@ export function moverOutcome(state: MoverState, asset: string): Outcome<MoverRes
 
 function running({ lastLine, attempt }: Extract<MoverState, { state: 'running' }>): Outcome<MoverResult> {
   const message = lastLine === undefined ? undefined : parseMoverMessage(lastLine);
+  // A mover says its result last, when all is stored and given back: nothing is gained by waiting for its pod to end.
+  if (message?.message_type === 'result') return done(message.result);
   const again = attempt > 1 ? ` (attempt ${attempt}: the one before was killed or failed)` : '';
   if (message?.message_type !== 'progress') return waiting(`its mover${again}`, pollMs);
   return waiting(`its mover: ${message.phase}${again}`, pollMs, { progress: progressOf(message) });

@@ -16,8 +16,8 @@ const restAfterFailureMs = 250;
 const catchUpMsMax = 1000;
 /** How often the rate is reported. */
 const rateEveryMs = 5000;
-/** How long the first order may take until it is paid, through both databases and the stream. */
-const firstPaymentTimeoutMs = 60_000;
+/** How long the first of each operation may be refused or fail: services take a moment to find the servers they need. */
+const firstTimeoutMs = 60_000;
 
 export interface LoadOptions {
   readonly targets: LoadTargets;
@@ -66,7 +66,7 @@ interface Counters {
 }
 
 /**
- * Puts the shop under load. First one of everything and the awkward files, which must succeed; then a seeded mix, in
+ * Puts the shop under load. First one of everything and the awkward files, which must succeed before long; then a seeded mix, in
  * which failures are counted and never journaled. An operation whose answer is lost may have happened: it is not in
  * the journal, and the checker does not ask for it.
  */
@@ -130,27 +130,37 @@ async function oneOfEverything(
   options: LoadOptions,
   record: (outcome: Outcome) => void,
 ): Promise<void> {
-  record(await operations.order(worker));
-  for (const name of ['cart', 'click', 'credit', 'search', 'report'] as const) record(await operations[name](worker));
-  for (const file of awkwardFiles(options.run, worker.random)) {
-    options.signal?.throwIfAborted();
-    record(await uploadFile(worker, file));
-  }
-  const first = worker.orders[0];
-  if (first === undefined) return;
-  const refunded = await waitFor(
-    async () => {
-      const outcome = await refundOrder(worker, first);
-      return outcome.kind === 'acknowledged' ? outcome : undefined;
-    },
-    {
-      what: `order ${first.id} to be paid`,
-      timeoutMs: firstPaymentTimeoutMs,
-      hint: 'Look at the logs of orders and payments.',
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    },
-  );
-  record(refunded);
+  const first = async (what: string, attempt: () => Promise<Outcome>): Promise<void> =>
+    record(await firstSuccess(what, attempt, options.signal));
+  for (const name of ['order', 'cart', 'click', 'credit', 'search', 'report'] as const)
+    await first(`the first ${name}`, async () => operations[name](worker));
+  for (const file of awkwardFiles(options.run, worker.random))
+    await first('an upload', async () => uploadFile(worker, file));
+  const [order] = worker.orders;
+  if (order !== undefined) await first(`order ${order.id} to be paid`, async () => refundOrder(worker, order));
+}
+
+/** A Service may be without its server for a moment after everything was ready. Bounded; the last failure is the cause. */
+async function firstSuccess(
+  what: string,
+  attempt: () => Promise<Outcome>,
+  signal: AbortSignal | undefined,
+): Promise<Outcome> {
+  let failure: unknown;
+  const succeeded = async (): Promise<Outcome | undefined> => {
+    try {
+      const outcome = await attempt();
+      return outcome.kind === 'refused' ? undefined : outcome;
+    } catch (error) {
+      failure = error;
+      return undefined;
+    }
+  };
+  const bound = { what, timeoutMs: firstTimeoutMs, ...(signal === undefined ? {} : { signal }) };
+  return waitFor(succeeded, bound).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw failure === undefined ? error : new Error(messageOf(error), { cause: failure });
+  });
 }
 
 interface Work {
