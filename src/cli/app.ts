@@ -1,6 +1,6 @@
 import { buildApplication, buildCommand, buildRouteMap, text_en } from '@stricli/core';
 import type { Application } from '@stricli/core';
-import { exitCodeOf, exitCodes } from '#shared/errors';
+import { exitCodeOf, exitCodes, messageOf, SalvorError } from '#shared/errors';
 import type { CliContext } from './context.ts';
 import { aliases, clusterFlags, moverFlags, outputFlag, storeFlags } from './flags.ts';
 import { errorRecord, formatError } from './output/error.ts';
@@ -120,15 +120,27 @@ export function buildSalvor(version: string, jsonErrors = false): Application<Cl
     versionInfo: { currentVersion: version },
     scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
     determineExitCode: exitCodeOf,
+    // Every flag is explained below the usage line; there only what must be given is shown.
+    documentation: { onlyRequiredInUsageLine: true },
     localization: {
       text: {
         ...text_en,
+        exceptionWhileParsingArguments: (error) => format(misused(messageOf(error))),
+        noCommandRegisteredForInput: ({ input, corrections }) => {
+          const meant =
+            corrections.length === 0 ? '' : `; did you mean ${corrections.join(' or ').replaceAll('`', '')}?`;
+          return format(misused(`There is no command "${input}"${meant}`));
+        },
         exceptionWhileRunningCommand: format,
         exceptionWhileLoadingCommandFunction: format,
         commandErrorResult: format,
       },
     },
   });
+}
+
+function misused(message: string): SalvorError {
+  return new SalvorError(message, { code: 'Usage', hint: 'See what is expected: add --help to the command.' });
 }
 
 /** Stricli's own codes are negative; ours are documented in docs/reference/exit-codes.md. */
