@@ -4,8 +4,8 @@ import { saveFile } from './files.ts';
 import type { Vault } from './files.ts';
 import { blobId } from './ids.ts';
 import { encodeIndex, inIndexFiles } from './index-file.ts';
-import { BLOB_BYTES_MAX, INDEX_BLOBS_MAX } from './limits.ts';
-import { createPackBuilder, packKey } from './pack.ts';
+import { INDEX_BLOBS_MAX } from './limits.ts';
+import { blobBytesMax, createPackBuilder, packKey } from './pack.ts';
 import type { Pack, PackBuilder, PackEntry } from './pack.ts';
 import type { BlobId, BlobType, SavedBlob } from './types.ts';
 
@@ -92,8 +92,8 @@ export function createBlobWriter(vault: Vault, catalog: Catalog): BlobWriter {
   return {
     async saveBlob(type, bytes, signal) {
       checkUsable(signal);
-      if (bytes.length > BLOB_BYTES_MAX) {
-        throw new SalvorError(`A blob of ${bytes.length} bytes is too large`, { code: 'InvalidInput' });
+      if (bytes.length > blobBytesMax(type)) {
+        throw new SalvorError(`A ${type} blob of ${bytes.length} bytes is too large`, { code: 'InvalidInput' });
       }
       const early = known(type, blobId(bytes));
       if (early !== undefined) return early;

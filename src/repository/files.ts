@@ -37,12 +37,12 @@ export async function loadFile(vault: Vault, kind: FileKind, id: string, signal?
   const what = `The file ${kind}/${id}`;
   const stored = await vault.store.get(`${kind}/${id}`, options(signal));
   if (fileId(stored) !== id) throw corrupt(`${what} is damaged: its hash is not its name`);
-  return parseObject(unpack(vault.sealer.open(stored, what), what), what);
+  return parseObject(unpack(vault.sealer.open(stored, what), FILE_BYTES_MAX[kind], what), what);
 }
 
-function unpack(plain: Buffer, what: string): Buffer {
+function unpack(plain: Buffer, bytesMax: number, what: string): Buffer {
   if (plain[0] === BRACE) return plain;
-  if (plain[0] === ZSTD) return decompress(plain.subarray(1), FILE_BYTES_MAX, what);
+  if (plain[0] === ZSTD) return decompress(plain.subarray(1), bytesMax, what);
   throw corrupt(`${what} has an unknown encoding: its first byte is ${plain[0]}`);
 }
 
@@ -51,7 +51,7 @@ export async function listFiles(vault: Vault, kind: FileKind, signal?: AbortSign
   const files: ObjectInfo[] = [];
   for await (const info of vault.store.list(`${kind}/`, options(signal))) {
     if (!isId(info.key.slice(kind.length + 1))) continue;
-    if (info.size > FILE_BYTES_MAX) throw corrupt(`The file ${info.key} is too large: ${info.size} bytes`);
+    if (info.size > FILE_BYTES_MAX[kind]) throw corrupt(`The file ${info.key} is too large: ${info.size} bytes`);
     files.push({ ...info, key: info.key.slice(kind.length + 1) });
   }
   return files;

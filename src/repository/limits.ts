@@ -17,11 +17,17 @@ export const PACK_BYTES_MAX = 512 * MiB;
 /** restic's bound on a pack's header. */
 export const HEADER_BYTES_MAX = 16 * MiB;
 
-/** Chunks have at most 8 MiB; a tree of one directory with a million entries about 400 MiB, which Node can just hold as text. */
+/** A tree of one directory with a million entries has about 400 MiB, which Node can just hold as text. */
 export const BLOB_BYTES_MAX = 400 * MiB;
 
-/** An index, a snapshot or a lock, decompressed. restic's indexes have about 8 MiB, merged ones of old versions more. */
-export const FILE_BYTES_MAX = 256 * MiB;
+/** Chunks of restic and rustic have at most 8 MiB; several are in memory at a time. */
+export const DATA_BLOB_BYTES_MAX = 32 * MiB;
+
+/**
+ * Sealed files, decompressed. restic's indexes have about 8 MiB, merged ones of old versions more; snapshots list the
+ * paths they were given; a lock has a few hundred bytes.
+ */
+export const FILE_BYTES_MAX = { index: 256 * MiB, snapshots: 32 * MiB, locks: MiB } as const;
 
 /** Config and keys: a few hundred bytes each. */
 export const SMALL_FILE_BYTES_MAX = MiB;

@@ -1,6 +1,6 @@
 import { corrupt } from './corrupt.ts';
 import { blobId, fileId } from './ids.ts';
-import { BLOB_BYTES_MAX, HEADER_BYTES_MAX, PACK_BLOBS_MAX, PACK_BYTES_TARGET } from './limits.ts';
+import { BLOB_BYTES_MAX, DATA_BLOB_BYTES_MAX, HEADER_BYTES_MAX, PACK_BLOBS_MAX, PACK_BYTES_TARGET } from './limits.ts';
 import { SEAL_BYTES } from './seal.ts';
 import type { Sealer } from './seal.ts';
 import type { BlobId, BlobType } from './types.ts';
@@ -166,7 +166,12 @@ export function openBlob(sealed: Uint8Array, blob: BlobEntry, sealer: Sealer): B
 
 /** Refuses entries that cannot be: shorter than the seal, larger than a blob can be. */
 export function checkEntry(blob: BlobEntry, what: string): void {
-  const lengthMax = BLOB_BYTES_MAX + SEAL_BYTES;
-  if (blob.length >= SEAL_BYTES && blob.length <= lengthMax && blob.uncompressedLength <= BLOB_BYTES_MAX) return;
+  const bytesMax = blobBytesMax(blob.type);
+  if (blob.length >= SEAL_BYTES && blob.length <= bytesMax + SEAL_BYTES && blob.uncompressedLength <= bytesMax) return;
   throw corrupt(`${what} has a blob ${blob.id} of impossible size: ${blob.length}, ${blob.uncompressedLength} bytes`);
+}
+
+/** Plain bytes that a blob may have. */
+export function blobBytesMax(type: BlobType): number {
+  return type === 'data' ? DATA_BLOB_BYTES_MAX : BLOB_BYTES_MAX;
 }

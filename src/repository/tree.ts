@@ -39,6 +39,9 @@ const specialBits = [
   [0o1000, 2 ** 20],
 ] as const;
 
+/** What Go takes for a time that is missing: rustic leaves out what it does not know. */
+const ZERO_TIME = '0001-01-01T00:00:00Z';
+
 /** A directory as a tree blob, sorted by name; with the same nodes it equals restic's byte for byte. */
 export function encodeTree(nodes: readonly TreeNode[]): Buffer {
   const sorted = [...nodes].sort((left, right) => Buffer.compare(left.name, right.name));
@@ -111,12 +114,13 @@ function decodeNode(fields: Fields): TreeNode {
   // A name with a slash or dots would let a hostile repository write outside the folder that is restored.
   if (!isEntryName(name)) throw corrupt(`Not the name of an entry: ${JSON.stringify(name.toString())}`);
   const type = required(fields, 'type', asNodeType);
-  const time = (field: string): bigint => parseTimeNs(required(fields, field, asString), field);
+  const time = (field: string): bigint => parseTimeNs(optional(fields, field, asString) ?? ZERO_TIME, field);
   const linkTarget = optional(fields, 'linktarget_raw', asBytes) ?? optional(fields, 'linktarget', asUtf8);
+  if (linkTarget?.includes(0) === true) throw corrupt(`The target of the link ${quote(name)} has a zero byte`);
   const content = optional(fields, 'content', asBlobIds);
   const subtree = optional(fields, 'subtree', toBlobId);
-  if (type === 'dir' && subtree === undefined) throw corrupt(`The directory ${name.toString()} has no tree`);
-  if (type === 'symlink' && linkTarget === undefined) throw corrupt(`The link ${name.toString()} has no target`);
+  if (type === 'dir' && subtree === undefined) throw corrupt(`The directory ${quote(name)} has no tree`);
+  if (type === 'symlink' && linkTarget === undefined) throw corrupt(`The link ${quote(name)} has no target`);
   return {
     name,
     type,
@@ -124,8 +128,8 @@ function decodeNode(fields: Fields): TreeNode {
     mtimeNs: time('mtime'),
     atimeNs: time('atime'),
     ctimeNs: time('ctime'),
-    uid: required(fields, 'uid', asUint32),
-    gid: required(fields, 'gid', asUint32),
+    uid: optional(fields, 'uid', asUint32) ?? 0,
+    gid: optional(fields, 'gid', asUint32) ?? 0,
     inode: optional(fields, 'inode', asUint64) ?? 0n,
     deviceId: optional(fields, 'device_id', asUint64) ?? 0n,
     ...present('user', optional(fields, 'user', asString)),
@@ -162,7 +166,9 @@ function asBlobIds(value: unknown, what: string): BlobId[] {
 function asXattrs(value: unknown, what: string): Xattr[] {
   return asArray(value, what).map((item) => {
     const fields = asObject(item, 'An extended attribute');
-    return { name: required(fields, 'name', asString), value: optional(fields, 'value', asBytes) ?? Buffer.alloc(0) };
+    const name = required(fields, 'name', asString);
+    if (name.includes('\0')) throw corrupt(`The name of an extended attribute has a zero byte: ${name}`);
+    return { name, value: optional(fields, 'value', asBytes) ?? Buffer.alloc(0) };
   });
 }
 
