@@ -28,7 +28,12 @@ const stages: Readonly<Record<string, () => Promise<void>>> = {
     await run('format', [bin('oxfmt'), '--check', root]);
   },
   unit: async () =>
-    test('unit', ['src/**/*.test.ts', 'lab/**/*.test.ts'], (path) => !path.endsWith('.system.test.ts'), []),
+    test(
+      'unit',
+      ['src/**/*.test.ts', 'lab/**/*.test.ts', 'tests/golden/*.test.ts'],
+      (path) => !path.endsWith('.system.test.ts'),
+      [],
+    ),
   system: async () => {
     const { prepareSystem } = await import('#lab/setup/prepare');
     Object.assign(process.env, await prepareSystem());

@@ -374,4 +374,19 @@ describe('lies about blobs', () => {
       message: /deeper than/,
     });
   });
+
+  test('a tree that names the next one twice, sixty levels deep, is checked in the time of sixty trees', async () => {
+    const store = createMemoryStore();
+    await using repository = await createTestRepository(store);
+    let { id } = await repository.saveTree([]);
+    for (let level = 0; level < 60; level++) {
+      ({ id } = await repository.saveTree([
+        node('a', { type: 'dir', subtree: id }),
+        node('b', { type: 'dir', subtree: id }),
+      ]));
+    }
+    await repository.saveSnapshot(snapshotOf(id));
+    const report = await checkRepository(store, { password, readData: true });
+    assert.deepEqual([report.problems, report.trees], [[], 61]);
+  });
 });

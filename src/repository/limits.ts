@@ -32,6 +32,9 @@ export const FILE_BYTES_MAX = { index: 256 * MiB, snapshots: 32 * MiB, locks: Mi
 /** Config and keys: a few hundred bytes each. */
 export const SMALL_FILE_BYTES_MAX = MiB;
 
+/** Names of entries: Linux allows 255 bytes, macOS and Windows 255 units of UTF-16. */
+export const NAME_BYTES_MAX = 1024;
+
 /** Key files that are tried: each costs about half a second of scrypt. */
 export const KEYS_MAX = 64;
 

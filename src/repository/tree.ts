@@ -17,6 +17,7 @@ import {
 import type { Fields } from './fields.ts';
 import { jsonString, jsonStringOfBytes, quote, unquote } from './go-text.ts';
 import { toBlobId } from './ids.ts';
+import { NAME_BYTES_MAX } from './limits.ts';
 import { formatTimeNs, parseTimeNs } from './rfc3339.ts';
 import type { BlobId, TreeNode, Xattr } from './types.ts';
 
@@ -185,6 +186,7 @@ function fromGoMode(goMode: number): number {
 }
 
 function isEntryName(name: Buffer): boolean {
+  if (name.length > NAME_BYTES_MAX) return false;
   const text = name.toString('latin1');
   return text !== '' && text !== '.' && text !== '..' && !text.includes('/') && !text.includes('\0');
 }
