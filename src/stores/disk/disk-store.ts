@@ -3,9 +3,10 @@ import type { Dirent } from 'node:fs';
 import { link, mkdir, open, opendir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SalvorError } from '#shared/errors';
-import { cutShort, objectMissing, pastTheEnd } from '../errors.ts';
-import { checkKey, checkPrefix, checkRange } from '../keys.ts';
-import type { CallOptions, GetOptions, ObjectInfo, PutOptions, Store } from '../store.ts';
+import { piecesOf } from '../body.ts';
+import { cutShort, noObjectLock, objectMissing, pastTheEnd } from '../errors.ts';
+import { checkKey, checkPrefix, checkRange, isKey } from '../keys.ts';
+import type { CallOptions, GetOptions, ObjectBody, ObjectInfo, PutOptions, Store } from '../store.ts';
 import { diskError, errnoOf } from './disk-errors.ts';
 
 /** Objects being written lie here, on the same filesystem, until a rename makes them visible. */
@@ -50,14 +51,15 @@ function isStaging(key: string): boolean {
   return key === STAGING || key.startsWith(`${STAGING}/`);
 }
 
-async function put(disk: DiskPaths, key: string, body: Uint8Array, options?: PutOptions): Promise<boolean> {
+async function put(disk: DiskPaths, key: string, body: ObjectBody, options?: PutOptions): Promise<boolean> {
   const path = pathOf(disk, key);
+  if (options?.retention !== undefined) throw noObjectLock(disk.location);
   options?.signal?.throwIfAborted();
   const staged = join(disk.root, STAGING, randomBytes(12).toString('hex'));
   try {
     await ensureFolder(dirname(staged));
     await ensureFolder(dirname(path));
-    await writeSynced(staged, body, options?.signal);
+    await writeSynced(staged, body, options);
     if (options?.ifAbsent === true) {
       if (!(await linkIfAbsent(staged, path))) return false;
     } else {
@@ -153,19 +155,10 @@ function isMissing(error: unknown): boolean {
   return errno === 'ENOENT' || errno === 'ENOTDIR';
 }
 
-/** Other people's files (say, `lost+found` or names in UTF-8) are not objects. */
-function isKey(key: string): boolean {
-  try {
-    checkKey(key);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function writeSynced(path: string, body: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+async function writeSynced(path: string, body: ObjectBody, options: PutOptions | undefined): Promise<void> {
   await using file = await open(path, 'wx', 0o600);
-  await file.writeFile(body, signal === undefined ? {} : { signal });
+  const signal = options?.signal === undefined ? {} : { signal: options.signal };
+  await file.writeFile(body instanceof Uint8Array ? body : piecesOf(body, options), signal);
   await file.sync();
 }
 

@@ -23,7 +23,7 @@ async function withServer(
   const { port } = server.address() as AddressInfo;
   const location = parseLocation(`s3://bucket/prefix?endpoint=http://127.0.0.1:${port}`);
   assert.ok(location.kind === 's3');
-  const store = openS3Store(location, credentials, timing);
+  const store = await openS3Store(location, { credentials, timing });
   try {
     await run(store);
   } finally {
@@ -115,7 +115,8 @@ describe('the S3 store and a server that misbehaves', () => {
           await assert.rejects(store.put('a', Buffer.from('x')), (error: unknown) => {
             assert.ok(error instanceof SalvorError);
             assert.deepEqual([error.code, error.retryable], [code, retryable], `${status} ${body}: ${error.message}`);
-            if (status === 403 && body === '') assert.match(`${error.hint}`, /s3:PutObject on the bucket bucket/);
+            if (status === 403 && body === '')
+              assert.match(`${error.hint}`, /s3:PutObject on arn:aws:s3:::bucket\/prefix\/\*/);
             return true;
           });
         },
@@ -128,9 +129,11 @@ describe('the S3 store and a server that misbehaves', () => {
     await withServer(
       (request, response) => {
         if (request.method === 'PUT' && request.headers['if-none-match'] !== undefined) response.writeHead(501);
-        else if (request.method === 'PUT') stored = true;
-        else if (request.method === 'HEAD' && !stored) response.writeHead(404);
-        if (request.method === 'GET') response.write('<ListBucketResult></ListBucketResult>');
+        else if (request.method === 'PUT') {
+          stored = true;
+          response.setHeader('etag', '"1"');
+        } else if (request.method === 'HEAD' && !stored) response.writeHead(404);
+        if (request.method === 'GET') response.write('<ListBucketResult><Name>bucket</Name></ListBucketResult>');
         response.end();
       },
       async (store) => {
