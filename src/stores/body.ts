@@ -1,4 +1,4 @@
-import { SalvorError } from '#shared/errors';
+import { isAbort, messageOf, SalvorError } from '#shared/errors';
 import type { ObjectBody, PutOptions } from './store.ts';
 
 /** Bytes of the body, if they are known before it is read. */
@@ -7,8 +7,8 @@ export function knownLength(body: ObjectBody, options: PutOptions | undefined): 
 }
 
 /**
- * The pieces of a body, as they come. An abort ends the waiting for a source that hangs; a stream that is not as long as
- * was announced is refused (`InvalidInput`).
+ * The pieces of a body, as they come. An abort ends the waiting for a source that hangs; one that fails is told apart
+ * from the store (`SourceUnreadable`), and one that is not as long as was announced is refused (`InvalidInput`).
  */
 export async function* piecesOf(body: ObjectBody, options: PutOptions | undefined): AsyncGenerator<Uint8Array> {
   if (body instanceof Uint8Array) {
@@ -17,7 +17,7 @@ export async function* piecesOf(body: ObjectBody, options: PutOptions | undefine
   }
   const announced = options?.length;
   let received = 0;
-  for await (const piece of abortable(body, options?.signal)) {
+  for await (const piece of readable(body, options?.signal)) {
     received += piece.length;
     if (announced !== undefined && received > announced) throw otherLength(`more than ${announced}`, announced);
     yield piece;
@@ -42,22 +42,18 @@ export async function* observed(
   }
 }
 
-async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
-  if (signal === undefined) {
-    yield* source;
-    return;
-  }
+async function* readable<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
   const iterator = source[Symbol.asyncIterator]();
   const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal.reason);
+  const onAbort = (): void => aborted.reject(signal?.reason);
   // Nobody may be waiting when it rejects.
   aborted.promise.catch(() => undefined);
-  signal.addEventListener('abort', onAbort, { once: true });
+  signal?.addEventListener('abort', onAbort, { once: true });
   let ended = false;
   try {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     for (;;) {
-      const step = await Promise.race([iterator.next(), aborted.promise]);
+      const step = await Promise.race([nextOf(iterator), aborted.promise]);
       if (step.done === true) {
         ended = true;
         return;
@@ -65,9 +61,21 @@ async function* abortable<T>(source: AsyncIterable<T>, signal: AbortSignal | und
       yield step.value;
     }
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    signal?.removeEventListener('abort', onAbort);
     // A source that hangs would not answer to this either: it is told, and not waited for.
     if (!ended) void Promise.resolve(iterator.return?.()).catch(() => undefined);
+  }
+}
+
+async function nextOf<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T>> {
+  try {
+    return await iterator.next();
+  } catch (error) {
+    if (error instanceof SalvorError || isAbort(error)) throw error;
+    throw new SalvorError(`What was to be written could not be read: ${messageOf(error)}`, {
+      code: 'SourceUnreadable',
+      cause: error,
+    });
   }
 }
 

@@ -196,7 +196,7 @@ function streams(of: () => Store, largeBytes: number): void {
     for (const key of ['s/old', 's/never']) {
       await assert.rejects(of().put(key, pieces(10), { length: 11 }), withCode('InvalidInput'));
       await assert.rejects(of().put(key, pieces(10), { length: 9 }), withCode('InvalidInput'));
-      await assert.rejects(of().put(key, breaking(largeBytes)), /the source broke/);
+      await assert.rejects(of().put(key, breaking(largeBytes)), withCode('SourceUnreadable'));
     }
     assert.equal((await of().get('s/old')).toString(), 'old');
     assert.equal(await of().head('s/never'), undefined);
@@ -234,7 +234,6 @@ function locks(of: () => Store, { lacks, largeBytes }: Required<Pick<ContractOpt
   test('refuses a retention that it cannot keep', skipIf(lacking === undefined && 'it can'), async () => {
     const retention = { mode: 'governance', untilMs } as const;
     await assert.rejects(of().put('k/unkept', Buffer.from('x'), { retention }), withCode('InvalidInput'));
-    assert.equal(await of().head('k/unkept'), undefined);
     await of().put('k/free', Buffer.from('x'));
     const lock = of().objectLock;
     if (lock !== undefined) await assert.rejects(lock.extendRetention('k/free', retention), withCode('InvalidInput'));

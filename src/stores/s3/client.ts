@@ -46,6 +46,8 @@ export async function createClient(
     // Checksums in trailers are what S3-compatible servers do not understand; ids are checksums anyway.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    // With `Expect: 100-continue` the SDK takes a new connection for every body above 2 MiB, and without our authorities.
+    expectContinueHeader: false,
     requestHandler: {
       connectionTimeout: timing.connectMs,
       socketTimeout: timing.silenceMs,

@@ -27,12 +27,17 @@ const oversized: Verdict = {
 const overloaded: Verdict = { code: 'StoreFailed', hint: 'The server is overloaded or ill.', retryable: true };
 const unreachable: Verdict = {
   code: 'StoreUnreachable',
-  hint: 'Check the endpoint, the network and whether the server runs.',
+  hint: 'Check the endpoint (host, port, http or https), the network, and whether the server runs.',
   retryable: true,
 };
 const damagedOnTheWay: Verdict = {
   code: 'StoreFailed',
   hint: 'What arrived is not what was sent: look at the network, the memory of both machines, and proxies between them.',
+  retryable: true,
+};
+const brokenOff: Verdict = {
+  code: 'StoreUnreachable',
+  hint: 'The server broke off in the middle of the body, as some do that refuse it: look at its log, its quota, and its bound on sizes.',
   retryable: true,
 };
 const expired: Verdict = {
@@ -134,6 +139,8 @@ function judge(error: unknown, attempt: S3Attempt): Verdict | undefined {
   const byName = verdictsByName[fieldOf(error, 'name') ?? '']?.(attempt, error);
   if (byName !== undefined) return byName;
   const errno = fieldOf(error, 'code') ?? '';
+  const isReset = errno === 'ECONNRESET' || errno === 'EPIPE';
+  if (isReset && attempt.action === 's3:PutObject') return brokenOff;
   if (connectionErrors.has(errno) || fieldOf(error, 'name') === 'TimeoutError') return unreachable;
   if (certificateErrors.test(errno)) return untrusted(errno, attempt);
   if (notTls.test(errno)) return { code: 'StoreUnreachable', hint: 'The server does not speak TLS: use http://.' };

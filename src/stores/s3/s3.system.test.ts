@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { SalvorError } from '#shared/errors';
 import type { S3Location } from '../location.ts';
 import { parseLocation } from '../location.ts';
 import { openStore } from '../open.ts';
 import { keysOf, storeContract, withCode } from '../store.contract.ts';
-import { credentials, freePort, startGateway } from './gateway.fixture.ts';
+import { credentials, freePort, startGateway, startRclone } from './gateway.fixture.ts';
 import type { Gateway } from './gateway.fixture.ts';
 import { openS3Store } from './s3-store.ts';
 
@@ -15,22 +16,50 @@ function at(endpoint: string, rest = 'bucket/prefix'): S3Location {
   return location;
 }
 
+const bin = process.env['SALVOR_LAB_BIN'];
+
 /** Two parts of an upload. */
 const LARGE_BYTES = 17 * 1024 * 1024;
 
 storeContract(
-  'S3',
+  'S3 (versitygw)',
   async () => {
-    const server = await startGateway(process.env['SALVOR_LAB_BIN']);
+    const server = await startGateway(bin);
     return { store: await openS3Store(at(server.endpoint), { credentials }), dispose: server.stop };
   },
   { manyKeys: 1100, largeBytes: LARGE_BYTES, lacks: { 'object lock': 'its bucket was made without' } },
 );
 
+storeContract(
+  'S3 (rclone)',
+  async () => {
+    const server = await startRclone(bin);
+    return { store: await openS3Store(at(server.endpoint), { credentials }), dispose: server.stop };
+  },
+  { manyKeys: 1100, largeBytes: LARGE_BYTES, lacks: { 'object lock': 'rclone’s server has none' } },
+);
+
+storeContract(
+  'S3 (versitygw) with versions and object lock',
+  async () => {
+    const server = await startGateway(bin);
+    await makeLockedBucket(server.endpoint);
+    return { store: await openS3Store(at(server.endpoint, 'locked/prefix'), { credentials }), dispose: server.stop };
+  },
+  { largeBytes: LARGE_BYTES },
+);
+
+/** A bucket whose objects can be locked; that takes versions. */
+async function makeLockedBucket(endpoint: string): Promise<void> {
+  const client = new S3Client({ endpoint, credentials, region: 'us-east-1', forcePathStyle: true });
+  await client.send(new CreateBucketCommand({ Bucket: 'locked', ObjectLockEnabledForBucket: true }));
+  client.destroy();
+}
+
 describe('the S3 store and a server with troubles', () => {
   let server: Gateway;
   before(async () => {
-    server = await startGateway(process.env['SALVOR_LAB_BIN']);
+    server = await startGateway(bin);
   });
   after(async () => server.stop());
 
