@@ -21,7 +21,7 @@ async function watch(run: (store: Store, root: string) => Promise<void>): Promis
   const handle = await open(base);
   const prototype = Object.getPrototypeOf(handle) as FileHandle;
   await handle.close();
-  const sync = Reflect.get(prototype, 'sync') as (this: FileHandle) => Promise<void>;
+  const sync: (this: FileHandle) => Promise<void> = Reflect.get(prototype, 'sync');
   const { rename, link } = files;
   mock.method(prototype, 'sync', async function watched(this: FileHandle) {
     events.push(`sync ${nameOf(await readlink(`/proc/self/fd/${this.fd}`))}`);
