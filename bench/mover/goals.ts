@@ -55,7 +55,7 @@ export function judgeResults(
     const own = inRow.find(({ contestant }) => contestant === (goal.ours ?? 'salvor'));
     return [speedGoal(goal, own, peer), ...(goal.size === true ? [sizeGoal(goal, own, peer)] : [])];
   });
-  return [...goals, memoryGoal(results)];
+  return goals;
 }
 
 function rivalOf(
@@ -86,13 +86,24 @@ function sizeGoal({ row }: SpeedGoal, own?: Result, peer?: Result): Goal {
   return judge({ ...common, value: own.repositoryBytes / peer.repositoryBytes });
 }
 
-function memoryGoal(results: readonly Result[]): Goal {
+/** What the program took at most in a row of ours. */
+export interface Peak {
+  readonly row: string;
+  readonly peakMegabytes: number;
+}
+
+export function ownPeaks(results: readonly Result[]): Peak[] {
   const own = results.filter(({ contestant }) => ourNames.includes(contestant));
-  const largest = own.toSorted((left, right) => peakMegabytes(right) - peakMegabytes(left)).at(0);
+  return own.map((result) => ({ row: result.row, peakMegabytes: peakMegabytes(result) }));
+}
+
+/** Over all rows that were measured: it holds only if it holds in every one. */
+export function memoryGoal(peaks: readonly Peak[]): Goal {
+  const largest = peaks.toSorted((left, right) => right.peakMegabytes - left.peakMegabytes).at(0);
   const common = { unit: 'MB', must: 'stay under', goal: peakMegabytesMax } as const;
   if (largest === undefined)
     return judge({ ...common, name: 'peak memory in every row', value: null, note: 'nothing of ours was measured' });
-  return judge({ ...common, name: `peak memory in every row (most: ${largest.row})`, value: peakMegabytes(largest) });
+  return judge({ ...common, name: `peak memory in every row (most: ${largest.row})`, value: largest.peakMegabytes });
 }
 
 /** Seconds of the run in the middle. */
@@ -101,6 +112,6 @@ export function medianSeconds({ runs }: Result): number {
 }
 
 /** The most that any of the runs took. */
-export function peakMegabytes({ runs }: Result): number {
+export function peakMegabytes({ runs }: Pick<Result, 'runs'>): number {
   return Math.max(...runs.map(({ peakBytes }) => peakBytes)) / MB;
 }

@@ -6,11 +6,12 @@ import type { Benchmark, BenchmarkContext, BenchmarkReport } from '../benchmark.
 import type { Contestant, Place } from './contestants/contestant.ts';
 import { availableContestants } from './contestants/all.ts';
 import { layOutMover } from './contestants/mover-bundle.ts';
-import { judgeResults, namedPeers } from './goals.ts';
+import { judgeResults, memoryGoal, namedPeers, ownPeaks } from './goals.ts';
 import { parseMoverOptions, type MoverOptions } from './options.ts';
 import { buildPeers, findPeers, type FoundPeers } from './peers.ts';
-import { rowName, selectRows, type Selected } from './rows.ts';
+import { rowName, selectRows, type Selection } from './rows.ts';
 import { runScenario, type Result } from './run-scenario.ts';
+import { objectsGoals, objectsTable, runObjects } from './run-objects.ts';
 import { resultTables } from './tables.ts';
 
 /** The mover against restic, rustic and kopia. See bench/README.md. */
@@ -31,7 +32,7 @@ export const run: Benchmark = async (context) => {
 };
 
 interface Comparison {
-  readonly selected: readonly Selected[];
+  readonly selected: Selection;
   readonly work: string;
 }
 
@@ -41,39 +42,44 @@ async function compare(
   { selected, work }: Comparison,
 ): Promise<BenchmarkReport> {
   const found = await findPeers(context, options.peers);
-  const mover = await layOutMover(join(work, 'app'));
-  const contestants = availableContestants(mover, found.peers);
+  const contestants = availableContestants(await layOutMover(join(work, 'app')), found.peers);
   const notes = [...found.notes];
   if (options.scale !== 1) notes.push(`The data is ${options.scale} times as large as the goals are meant for.`);
   const results: Result[] = [];
-  for (const { scenario, phases } of selected) {
+  for (const { scenario, phases } of selected.scenarios) {
     const folder = join(work, scenario.name);
     await mkdir(folder);
     await using store = await openPlaces(scenario.store, folder, found);
-    results.push(
-      ...(await runScenario({
-        scenario,
-        phases,
-        contestants: contestants.filter(({ name }) => scenario.contestants.includes(name)),
-        runs: options.runs,
-        scale: options.scale,
-        work: folder,
-        placeOf: store.placeOf,
-        named: namedPeers,
-        progress: context.progress,
-        onFailure: (note) => notes.push(note),
-        signal: context.signal,
-      })),
-    );
+    const measured = await runScenario({
+      scenario,
+      phases,
+      contestants: contestants.filter(({ name }) => scenario.contestants.includes(name)),
+      runs: options.runs,
+      scale: options.scale,
+      work: folder,
+      placeOf: store.placeOf,
+      named: namedPeers,
+      progress: context.progress,
+      onFailure: (note) => notes.push(note),
+      signal: context.signal,
+    });
+    results.push(...measured);
     await rm(folder, { recursive: true, force: true });
   }
-  const rows = selected.flatMap(({ scenario, phases }) => [...phases].map((phase) => rowName(scenario, phase)));
+  const objects = selected.objects ? await runObjects({ work, runs: options.runs, ...context }) : [];
+  const rows = selected.scenarios.flatMap(({ scenario, phases }) =>
+    [...phases].map((phase) => rowName(scenario, phase)),
+  );
   const compresses = (name: string): boolean => contestants.find((it) => it.name === name)?.compresses === true;
   return {
-    tables: resultTables(results, selected),
-    goals: judgeResults(results, rows, compresses),
+    tables: [...resultTables(results, selected.scenarios), ...(selected.objects ? [objectsTable(objects)] : [])],
+    goals: [
+      ...judgeResults(results, rows, compresses),
+      ...objectsGoals(objects),
+      memoryGoal([...ownPeaks(results), ...objects]),
+    ],
     notes: [...notes, ...contestants.map(({ name, what }: Contestant) => `${name}: ${what}`)],
-    results,
+    results: [...results, ...objects],
   };
 }
 

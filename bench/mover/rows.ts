@@ -125,25 +125,34 @@ export function rowName(scenario: Pick<Scenario, 'name'>, phase: Phase): string 
   return `${scenario.name}-${phase}`;
 }
 
+export interface Selection {
+  readonly scenarios: readonly Selected[];
+  /** The rows of small objects, all or none: they take seconds. */
+  readonly objects: boolean;
+}
+
+const objectsName = 'objects';
+
 /**
  * The rows that were asked for, by name or by the first part of it; without a wish all but those on request. Throws
  * `Usage` for a name that no row has.
  */
-export function selectRows(only: readonly string[] | undefined): Selected[] {
+export function selectRows(only: readonly string[] | undefined): Selection {
   const asks = (row: string, wish: string): boolean => row === wish || row.startsWith(`${wish}-`);
   const rows = scenarios.flatMap((scenario) => scenario.phases.map((phase) => rowName(scenario, phase)));
-  const unknown = only?.find((wish) => !rows.some((row) => asks(row, wish)));
+  const unknown = only?.find((wish) => ![...rows, objectsName].some((row) => asks(row, wish)));
   if (unknown !== undefined) {
     throw new SalvorError(`There is no row ${unknown}`, {
       code: 'Usage',
-      hint: `Name rows, or the first part of their names: ${rows.join(', ')}.`,
+      hint: `Name rows, or the first part of their names: ${[...rows, objectsName].join(', ')}.`,
     });
   }
-  return scenarios
+  const selected = scenarios
     .map((scenario) => {
       const wanted = (phase: Phase): boolean =>
         only === undefined ? !scenario.onRequest : only.some((wish) => asks(rowName(scenario, phase), wish));
       return { scenario, phases: new Set(scenario.phases.filter(wanted)) };
     })
     .filter(({ phases }) => phases.size > 0);
+  return { scenarios: selected, objects: only?.includes(objectsName) ?? true };
 }
