@@ -10,37 +10,14 @@ import * as fc from 'fast-check';
 import { createBlobIndex } from './blob-index.ts';
 import type { BlobIndex } from './blob-index.ts';
 import type { BlobPlace } from './blob-lookup.ts';
-import { blobId } from './ids.ts';
+import { arbitraryPack, blobPool, packOf } from './index-packs.fixture.ts';
 import type { BlobEntry, PackEntry } from './pack.ts';
-import type { BlobId } from './types.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'salvor-index-'));
 after(async () => rm(folder, { recursive: true, force: true }));
 
 /** So small that a few blobs are spilled, and the ids of a few packs. */
 const tiny = { folder, blobsInMemoryMax: 8, packsInMemoryMax: 2 };
-
-/** Ids from a small pool, so that blobs repeat; some share their first bytes, some all but their last. */
-const pool = Array.from({ length: 60 }, (_, number) => {
-  const id = blobId(Buffer.from([number]));
-  if (number % 3 === 0) return `0000000000${id.slice(10)}` as BlobId;
-  return number % 3 === 1 ? (`${'ab'.repeat(31)}${id.slice(0, 2)}` as BlobId) : id;
-});
-
-const entry: fc.Arbitrary<BlobEntry> = fc.record(
-  {
-    type: fc.constantFrom('data' as const, 'tree' as const),
-    id: fc.constantFrom(...pool),
-    offset: fc.nat({ max: 2 ** 29 - 1 }),
-    length: fc.integer({ min: 32, max: 2 ** 28 }),
-    uncompressedLength: fc.nat({ max: 2 ** 28 }),
-  },
-  { noNullPrototype: true },
-);
-const pack: fc.Arbitrary<PackEntry> = fc.record(
-  { id: fc.nat().map((value) => blobId(Buffer.from(String(value)))), blobs: fc.array(entry, { maxLength: 30 }) },
-  { noNullPrototype: true },
-);
 
 const keyOf = ({ type, id }: Pick<BlobEntry, 'type' | 'id'>): string => `${type} ${id}`;
 
@@ -55,7 +32,7 @@ function placesOf(packs: readonly PackEntry[]): Map<string, BlobPlace[]> {
 
 function assertSame(index: BlobIndex, places: ReadonlyMap<string, readonly BlobPlace[]>): void {
   for (const type of ['data', 'tree'] as const) {
-    for (const id of pool) {
+    for (const id of blobPool) {
       const known = places.get(keyOf({ type, id })) ?? [];
       const bytes = Buffer.from(id, 'hex');
       assert.equal(index.has(type, id), known.length > 0);
@@ -72,7 +49,7 @@ describe('the index answers what a plain map would', () => {
   for (const [where, bounds] of Object.entries({ 'in memory': { folder }, 'spilled to files': tiny })) {
     test(where, async () => {
       await fc.assert(
-        fc.asyncProperty(fc.array(fc.array(pack, { maxLength: 4 }), { maxLength: 6 }), async (rounds) => {
+        fc.asyncProperty(fc.array(fc.array(arbitraryPack, { maxLength: 4 }), { maxLength: 6 }), async (rounds) => {
           await using index = createBlobIndex(bounds);
           const all: PackEntry[] = [];
           for (const packs of rounds) {
@@ -90,14 +67,6 @@ describe('the index answers what a plain map would', () => {
     });
   }
 });
-
-/** A pack of blobs with ids of their own. */
-function packOf(name: string, count: number): PackEntry {
-  const blobs = Array.from({ length: count }, (_, at): BlobEntry => {
-    return { type: 'data', id: blobId(Buffer.from(`${name} ${at}`)), offset: at, length: 32, uncompressedLength: 0 };
-  });
-  return { id: blobId(Buffer.from(name)), blobs };
-}
 
 /** Files in the folder that this process holds, though they have no name any more. */
 async function scratchFiles(): Promise<number> {

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createBlobLookup } from './blob-lookup.ts';
 import type { BlobLookup, IndexView, RunView } from './blob-lookup.ts';
-import { bytesOf, hashId, ID_WORDS, isSameBlob, OFFSET_WORD, PACK_WORD } from './blob-record.ts';
+import { bytesOf, hashId, ID_WORDS, isSameBlob, OFFSET_WORD } from './blob-record.ts';
 import { RECORD_WORDS, TREE_BIT } from './blob-record.ts';
-import { createBlobTable } from './blob-table.ts';
+import { createBlobTable, noTable } from './blob-table.ts';
 import { corrupt } from './corrupt.ts';
 import { toBatch } from './index-batch.ts';
 import type { IndexBatch } from './index-batch.ts';
@@ -29,7 +29,7 @@ export interface BlobIndex extends BlobLookup, AsyncDisposable {
   /** Adds packs and their blobs; of a blob that is in several packs one place is kept. */
   add(batch: IndexBatch): void;
   addPack(pack: PackEntry): void;
-  /** Merges what was written to files. Lookups and additions go on meanwhile. */
+  /** Merges what was written to files, or gives up when the index is disposed. Lookups and additions go on meanwhile. */
   settle(signal?: AbortSignal): Promise<void>;
   /** What is known now, for other threads. */
   share(): SharedIndex;
@@ -72,10 +72,10 @@ export function createBlobIndex(options: BlobIndexOptions = {}): BlobIndex {
   const runs = (): Run[] => [...(settled === undefined ? [] : [settled]), ...unsettled];
   const size = (): number => runs().reduce((sum, { count }) => sum + count, table.count);
   const currentView = (): IndexView =>
-    (view ??= { seed, table: table.view, runs: runs().reverse().map(viewOf), packIds: packIds.view });
+    (view ??= { seed, table: table.view(), runs: runs().reverse().map(viewOf), packIds: packIds.view });
   const settledOnly = createBlobLookup(() => ({
     seed,
-    table: { ...table.view, count: 0 },
+    table: noTable,
     runs: settled === undefined ? [] : [viewOf(settled)],
     packIds: packIds.view,
   }));
@@ -87,14 +87,23 @@ export function createBlobIndex(options: BlobIndexOptions = {}): BlobIndex {
   };
 
   const spill = (): void => {
-    const { records, count } = table.view;
-    unsettled = [...unsettled, writeRun(folder, keyed(records, count, seed))];
+    unsettled = [...unsettled, writeRun(folder, keyed(table.records, table.count, seed))];
     table = createBlobTable(blobsInMemoryMax, seed);
     view = undefined;
   };
 
+  const append = (records: Uint32Array, firstPack: number): void => {
+    for (let rest = records; rest.length > 0;) {
+      rest = rest.subarray(table.append(rest, firstPack) * RECORD_WORDS);
+      if (rest.length > 0) spill();
+    }
+  };
+
   const merge = async (signal: AbortSignal): Promise<void> => {
-    if (unsettled.length === 0) return;
+    if (unsettled.length === 0) {
+      currentView();
+      return;
+    }
     if (table.count > 0) spill();
     const old = runs();
     settled = await mergeRuns(folder, old, { seed, signal });
@@ -108,10 +117,12 @@ export function createBlobIndex(options: BlobIndexOptions = {}): BlobIndex {
     view = undefined;
     const firstPack = packIds.count;
     for (let pack = 0; pack < packCount; pack++) packIds.add(ids, pack * ID_WORDS);
+    if (settled === undefined) {
+      append(records, firstPack);
+      return;
+    }
     for (let at = 0; at < blobCount * RECORD_WORDS; at += RECORD_WORDS) {
-      if (isSettled(records, at)) continue;
-      if (table.isFull) spill();
-      table.add(records, at, firstPack + (records[at + PACK_WORD] ?? 0));
+      if (!isSettled(records, at)) append(records.subarray(at, at + RECORD_WORDS), firstPack);
     }
   };
 
@@ -129,7 +140,9 @@ export function createBlobIndex(options: BlobIndexOptions = {}): BlobIndex {
       const both = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
       const turn = settling.then(async () => merge(both));
       settling = turn.catch(() => undefined);
-      await turn;
+      await turn.catch((error: unknown) => {
+        if (!closing.signal.aborted) throw error;
+      });
     },
     share() {
       const files = [...runs().map(({ file }) => file), ...(packIds.file === undefined ? [] : [packIds.file])];

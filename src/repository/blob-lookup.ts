@@ -1,14 +1,5 @@
-import {
-  bytesOf,
-  hashId,
-  ID_BYTES,
-  isSameBlob,
-  OFFSET_WORD,
-  PACK_WORD,
-  readRecord,
-  RECORD_WORDS,
-  TREE_BIT,
-} from './blob-record.ts';
+import { bytesOf, hashId, ID_BYTES, ID_WORDS, isSameBlob, OFFSET_WORD, PACK_WORD, readRecord } from './blob-record.ts';
+import { RECORD_BYTES, RECORD_WORDS, TREE_BIT } from './blob-record.ts';
 import { findInTable } from './blob-table.ts';
 import type { TableView } from './blob-table.ts';
 import type { BlobEntry } from './pack.ts';
@@ -50,11 +41,15 @@ export interface RunView {
   readonly starts: Uint32Array<SharedArrayBuffer>;
 }
 
+/** Groups have half as many on the average. */
+const GROUP_RECORDS_USUAL = 128;
+
 /** Looks blobs up in what `current` answers at that time. */
 export function createBlobLookup(current: () => IndexView): BlobLookup {
   const wanted = new Uint32Array(RECORD_WORDS);
-  const wantedId = bytesOf(wanted, 0, ID_BYTES / 4);
-  let group = new Uint32Array(128 * RECORD_WORDS);
+  const wantedId = bytesOf(wanted, 0, ID_WORDS);
+  let group = new Uint32Array(GROUP_RECORDS_USUAL * RECORD_WORDS);
+  let groupBytes = bytesOf(group);
   /** Where the record that was found lies. */
   let foundIn: Uint32Array = wanted;
   let foundAt = 0;
@@ -75,9 +70,12 @@ export function createBlobLookup(current: () => IndexView): BlobLookup {
   const locateInRun = ({ descriptor, groupBits, starts }: RunView, hash: number): number => {
     const start = starts[groupOf(hash, groupBits)] ?? 0;
     const words = ((starts[groupOf(hash, groupBits) + 1] ?? 0) - start) * RECORD_WORDS;
-    if (words > group.length) group = new Uint32Array(words);
+    if (words > group.length) {
+      group = new Uint32Array(words);
+      groupBytes = bytesOf(group);
+    }
+    readScratch(descriptor, groupBytes, { position: start * RECORD_BYTES, length: words * 4 });
     foundIn = group;
-    readScratch(descriptor, bytesOf(group, 0, words), start * RECORD_WORDS * 4);
     for (let at = 0; at < words; at += RECORD_WORDS) if (isSameBlob(wanted, 0, group, at)) return at;
     return -1;
   };

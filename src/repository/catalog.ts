@@ -64,8 +64,11 @@ export function createCatalog(vault: Vault, { scratchFolder }: CatalogOptions = 
     new Set((await listFiles(vault, 'index', signal)).map((file) => file.key));
 
   /** Reads everything anew, and what appears meanwhile. */
-  const rebuild = async (before: ReadonlySet<string>, signal: AbortSignal | undefined): Promise<void> => {
-    const listed = await listIds(signal);
+  const rebuild = async (
+    before: ReadonlySet<string>,
+    listed: ReadonlySet<string>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
     const rebuilt = createBlobIndex(place);
     try {
       const read = new Set<string>();
@@ -91,7 +94,7 @@ export function createCatalog(vault: Vault, { scratchFolder }: CatalogOptions = 
     const before = new Set(files);
     const listed = await listIds(signal);
     if (index === undefined || !before.isSubsetOf(listed)) {
-      await rebuild(before, signal);
+      await rebuild(before, listed, signal);
       return;
     }
     const fresh = [...listed.difference(files)];

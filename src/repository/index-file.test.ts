@@ -1,43 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { blobId } from './ids.ts';
 import { decodeIndex, encodeIndex, inIndexFiles } from './index-file.ts';
+import { arbitraryPack, blobPool } from './index-packs.fixture.ts';
 import { decodeHeader, encodeHeader } from './pack.ts';
 import type { BlobEntry, PackEntry } from './pack.ts';
 
-/** Ids from a small pool whose first bytes collide, so that probing and duplicates happen. */
-const pool = Array.from({ length: 40 }, (_, index) => {
-  const id = blobId(Buffer.from([index]));
-  return (index % 2 === 0 ? `0000000000${id.slice(10)}` : id) as typeof id;
-});
-
-const entry: fc.Arbitrary<BlobEntry> = fc.record(
-  {
-    type: fc.constantFrom('data' as const, 'tree' as const),
-    id: fc.constantFrom(...pool),
-    offset: fc.nat({ max: 2 ** 28 }),
-    length: fc.integer({ min: 32, max: 2 ** 24 }),
-    uncompressedLength: fc.nat({ max: 2 ** 24 }),
-  },
-  { noNullPrototype: true },
-);
-const pack: fc.Arbitrary<PackEntry> = fc.record(
-  {
-    id: fc.nat().map((value) => blobId(Buffer.from(String(value)))),
-    blobs: fc.array(entry, { maxLength: 30 }),
-  },
-  { noNullPrototype: true },
-);
-
 test('index files give back the packs, cut at the bound', () => {
   fc.assert(
-    fc.property(fc.array(pack), (packs) => {
+    fc.property(fc.array(arbitraryPack), (packs) => {
       const fields = JSON.parse(encodeIndex(packs)) as Record<string, unknown>;
       assert.deepEqual([...decodeIndex(fields, 'it')], packs);
     }),
   );
-  const blob: BlobEntry = { type: 'data', id: pool[0]!, offset: 0, length: 32, uncompressedLength: 0 };
+  const blob: BlobEntry = { type: 'data', id: blobPool[0]!, offset: 0, length: 32, uncompressedLength: 0 };
   const large = (id: string): PackEntry => ({ id, blobs: Array.from({ length: 30_000 }, () => blob) });
   const files = [...inIndexFiles([large('a'), large('b'), large('c')])];
   assert.deepEqual(
@@ -49,7 +25,7 @@ test('index files give back the packs, cut at the bound', () => {
 
 test('pack headers give back the entries', () => {
   fc.assert(
-    fc.property(fc.array(entry), (entries) => {
+    fc.property(arbitraryPack, ({ blobs: entries }) => {
       let offset = 0;
       const blobs = entries.map((one) => {
         offset += one.length;
@@ -64,7 +40,7 @@ test('pack headers give back the entries', () => {
 });
 
 test('index files that lie about places are refused', () => {
-  const good = { id: pool[1], type: 'data', offset: 0, length: 100, uncompressed_length: 200 };
+  const good = { id: blobPool[1], type: 'data', offset: 0, length: 100, uncompressed_length: 200 };
   for (const lie of [
     { length: 31 },
     { length: 2 ** 31 },
@@ -74,7 +50,7 @@ test('index files that lie about places are refused', () => {
     { type: 'file' },
     { id: 'abc' },
   ]) {
-    const fields = { packs: [{ id: pool[3], blobs: [{ ...good, ...lie }] }] };
+    const fields = { packs: [{ id: blobPool[3], blobs: [{ ...good, ...lie }] }] };
     assert.throws(() => [...decodeIndex(fields, 'it')], { code: 'RepositoryCorrupt' }, JSON.stringify(lie));
   }
 });

@@ -58,7 +58,8 @@ export function createPackIds({ folder, recentMax }: PackIdsOptions): PackIds {
 /** The id of this number, 64 hex digits. */
 export function packIdAt({ filed, descriptor, recent }: PackIdsView, number: number): string {
   const id = Buffer.alloc(ID_BYTES);
-  if (number < filed && descriptor !== undefined) readScratch(descriptor, id, number * ID_BYTES);
+  if (number < filed && descriptor !== undefined)
+    readScratch(descriptor, id, { position: number * ID_BYTES, length: ID_BYTES });
   else id.set(recent.subarray((number - filed) * ID_BYTES, (number - filed + 1) * ID_BYTES));
   return id.toString('hex');
 }

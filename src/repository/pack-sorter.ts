@@ -114,11 +114,8 @@ function listingsOf({ words, count }: Part): Listing[] {
 }
 
 function joined(part: Part, listings: readonly Listing[]): PackEntry {
-  const blobs = listings
-    .flatMap((listing) => entriesOf(part, listing))
-    .sort((left, right) => left.offset - right.offset);
-  const id = listings[0]?.id.toString('hex') ?? '';
-  return { id, blobs: listings.length === 1 ? blobs : withoutRepeated(blobs) };
+  const blobs = listings.flatMap((listing) => entriesOf(part, listing));
+  return { id: listings[0]?.id.toString('hex') ?? '', blobs: inPackOrder(blobs) };
 }
 
 function entriesOf({ words }: Part, { start, end }: Listing): BlobEntry[] {
@@ -129,11 +126,22 @@ function entriesOf({ words }: Part, { start, end }: Listing): BlobEntry[] {
   return blobs;
 }
 
-/** What several listings agree on comes once. */
-function withoutRepeated(blobs: readonly BlobEntry[]): BlobEntry[] {
-  const seen = new Set<string>();
-  return blobs.filter(({ type, id, offset, length, uncompressedLength }) => {
-    const key = `${type} ${id} ${offset} ${length} ${uncompressedLength}`;
-    return !seen.has(key) && seen.add(key);
+/** By ascending offset; what several index files say alike comes once. */
+function inPackOrder(blobs: BlobEntry[]): BlobEntry[] {
+  blobs.sort(compareEntries);
+  return blobs.filter((blob, place) => {
+    const before = blobs[place - 1];
+    return before === undefined || compareEntries(before, blob) !== 0;
   });
+}
+
+/** By offset first; the other fields only bring what is equal together. */
+function compareEntries(left: BlobEntry, right: BlobEntry): number {
+  const difference =
+    left.offset - right.offset ||
+    left.length - right.length ||
+    left.uncompressedLength - right.uncompressedLength ||
+    Number(left.type === 'tree') - Number(right.type === 'tree');
+  if (difference !== 0 || left.id === right.id) return difference;
+  return left.id < right.id ? -1 : 1;
 }

@@ -157,11 +157,11 @@ export interface Part {
  * All records of these runs, in parts of ascending keys: what has the same key is in the same part, records of the first
  * run before those of the second.
  */
-export function* readParts(runs: readonly Run[]): Generator<Part, void, void> {
+export function* readParts(runs: readonly Run[], partBytes = PART_BYTES): Generator<Part, void, void> {
   const width = runs[0]?.width ?? 1;
   const bytes = runs.reduce((sum, { count }) => sum + count * width * 4, 0);
-  const bits = Math.min(GROUP_BITS_MIN, Math.max(0, Math.ceil(Math.log2(Math.max(1, bytes / PART_BYTES)))));
-  const bytesMax = PART_EXCESS_MAX * Math.max(PART_BYTES, bytes / 2 ** bits);
+  const bits = Math.min(GROUP_BITS_MIN, Math.max(0, Math.ceil(Math.log2(Math.max(1, bytes / partBytes)))));
+  const bytesMax = PART_EXCESS_MAX * Math.max(partBytes, bytes / 2 ** bits);
   let memory = new Uint32Array(0);
   for (let part = 0; part < 2 ** bits; part++) {
     const slices = runs.map(({ file, starts, groupBits }) => {
@@ -174,7 +174,10 @@ export function* readParts(runs: readonly Run[]): Generator<Part, void, void> {
     if (count * width > memory.length) memory = new Uint32Array(count * width);
     let filled = 0;
     for (const slice of slices) {
-      readScratch(slice.file.descriptor, bytesOf(memory, filled, slice.count * width), slice.start * width * 4);
+      readScratch(slice.file.descriptor, bytesOf(memory, filled, slice.count * width), {
+        position: slice.start * width * 4,
+        length: slice.count * width * 4,
+      });
       filled += slice.count * width;
     }
     yield { words: memory.subarray(0, filled), count };

@@ -50,10 +50,14 @@ export function createScratchFile(folder: string): ScratchFile {
   };
 }
 
-/** Fills the target from this position of the file. */
-export function readScratch(descriptor: number, target: Uint8Array, position: number): void {
-  for (let done = 0; done < target.length;) {
-    const count = readSync(descriptor, target, done, target.length - done, position + done);
+/** Reads `length` bytes from this position of the file to the beginning of the target. */
+export function readScratch(
+  descriptor: number,
+  target: Uint8Array,
+  { position, length }: { readonly position: number; readonly length: number },
+): void {
+  for (let done = 0; done < length;) {
+    const count = readSync(descriptor, target, done, length - done, position + done);
     if (count === 0) throw new SalvorError('The scratch file of the index is too short', { code: 'Internal' });
     done += count;
   }
