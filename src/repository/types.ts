@@ -1,3 +1,5 @@
+import type { SharedIndex } from './blob-index.ts';
+
 /**
  * What a repository holds, in memory. The bytes on the store are described in FORMAT.md; the source is
  * restic's design document (doc/design.rst of restic), version 2.
@@ -86,12 +88,13 @@ export interface SavedBlob {
 
 /** What a restore needs of the repository. Every blob's hash is verified before it is given out. */
 export interface BlobSource {
+  /** Throws if the index was not read yet; a lock, `refresh` and whatever loads or saves a blob read it. */
   hasBlob(type: BlobType, id: BlobId): boolean;
   loadBlob(type: BlobType, id: BlobId, signal?: AbortSignal): Promise<Buffer>;
   loadTree(id: BlobId, signal?: AbortSignal): Promise<TreeNode[]>;
 }
 
-/** An open repository: key found, index loaded. See repository.ts for how to open or create one. */
+/** An open repository. Its index is read when it is first needed. See repository.ts for how to open or create one. */
 export interface Repository extends BlobSink, BlobSource, AsyncDisposable {
   /** From the config file: 64 hex digits. */
   readonly id: string;
@@ -101,8 +104,10 @@ export interface Repository extends BlobSink, BlobSource, AsyncDisposable {
 
   /** Uploads what is pending: packs first, then an index of them. After it, all saved blobs are durable and indexed. */
   flush(signal?: AbortSignal): Promise<void>;
-  /** Re-reads index files that appeared since opening (written by movers, by restic). */
+  /** Reads the index, or what appeared since that was done (written by movers, by restic). */
   refresh(signal?: AbortSignal): Promise<void>;
+  /** The blobs known now, to be looked up in other threads (`openIndexView`). Dispose it before the repository. */
+  shareIndex(signal?: AbortSignal): Promise<SharedIndex>;
 
   /** Flushes, then writes a snapshot file: packs, index, snapshot, in that order. */
   saveSnapshot(snapshot: Omit<Snapshot, 'id'>, signal?: AbortSignal): Promise<SnapshotId>;

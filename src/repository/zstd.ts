@@ -1,4 +1,5 @@
-import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { constants, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { messageOf } from '#shared/errors';
 import { corrupt } from './corrupt.ts';
 
@@ -21,6 +22,21 @@ export function decompress(compressed: Uint8Array, bytesMax: number, what: strin
       maxOutputLength: Math.max(1, bytesMax),
       chunkSize: Math.min(Math.max(1024, bytesMax), 4 * 1024 * 1024),
     });
+  } catch (error) {
+    throw corrupt(`${what} cannot be decompressed: ${messageOf(error)}`, error);
+  }
+}
+
+/** Memory that is reserved for what is decompressed aside; only what is filled is taken. */
+const ASIDE_BYTES = 16 * 1024 * 1024;
+
+const decompressInPool = promisify(zstdDecompress);
+
+/** As `decompress`, but in Node's thread pool: for what is large and not waited for by anything else. */
+export async function decompressAside(compressed: Uint8Array, bytesMax: number, what: string): Promise<Buffer> {
+  try {
+    const chunkSize = Math.min(Math.max(1024, bytesMax), ASIDE_BYTES);
+    return await decompressInPool(compressed, { maxOutputLength: Math.max(1, bytesMax), chunkSize });
   } catch (error) {
     throw corrupt(`${what} cannot be decompressed: ${messageOf(error)}`, error);
   }

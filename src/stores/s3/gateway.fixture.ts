@@ -12,6 +12,8 @@ export const credentials = { accessKeyId: 'salvor-test', secretAccessKey: 'salvo
 
 export interface Gateway {
   readonly endpoint: string;
+  /** Where it keeps the objects: `bucket/KEY`. */
+  readonly folder: string;
   readonly stop: () => Promise<void>;
 }
 
@@ -36,6 +38,7 @@ export async function startGateway(bin: string | undefined): Promise<Gateway> {
   ]);
   return {
     endpoint: `http://127.0.0.1:${port}`,
+    folder,
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
       await ended;
