@@ -1,3 +1,4 @@
+import { collect } from '#stores/body';
 import type { Store } from '#stores/store';
 
 /**
@@ -55,7 +56,8 @@ export function dyingStore(store: Store, death: Death): DyingStore {
       change(
         async () => store.put(key, body, options),
         // Of files that are read whole a torn one must not be there under its name: see the contract of `Store`.
-        async () => (key.startsWith('data/') ? store.put(key, body.subarray(0, body.length / 2), options) : false),
+        async () =>
+          key.startsWith('data/') ? store.put(key, firstHalf(await collect(body, options)), options) : false,
       ),
     delete: async (key, options) =>
       change(
@@ -75,4 +77,8 @@ export function dyingStore(store: Store, death: Death): DyingStore {
       yield* store.list(prefix, options);
     },
   };
+}
+
+function firstHalf(bytes: Buffer): Buffer {
+  return bytes.subarray(0, bytes.length / 2);
 }

@@ -148,6 +148,39 @@ test('a listing that breaks goes on without repeating or leaving out a key', asy
   assert.equal(breaks, 0);
 });
 
+test('a stream is not written again: what was read of it is gone', async () => {
+  const clock = recordingClock();
+  const memory = createMemoryStore();
+  const store = withRetry(failing(memory, [down()]), { clock });
+  async function* body(): AsyncGenerator<Buffer> {
+    yield Buffer.from('x');
+  }
+  await assert.rejects(store.put('a', body()), withCode('StoreUnreachable'));
+  assert.deepEqual([clock.slept, memory.objects.size], [[], 0]);
+});
+
+test('retention is asked for again like everything else', async () => {
+  const memory = createMemoryStore();
+  await memory.put('a', Buffer.from('x'));
+  const errors = [down()];
+  const store = withRetry(
+    {
+      ...memory,
+      objectLock: {
+        ...memory.objectLock,
+        async extendRetention(...call) {
+          const error = errors.shift();
+          if (error !== undefined) throw error;
+          return memory.objectLock.extendRetention(...call);
+        },
+      },
+    },
+    { clock: recordingClock() },
+  );
+  await store.objectLock?.extendRetention('a', { mode: 'compliance', untilMs: Date.now() + 60_000 });
+  await assert.rejects(store.delete('a'), withCode('StoreAccessDenied'));
+});
+
 test('no more calls run at a time than the limit, and all of them run', async () => {
   const memory = createMemoryStore();
   let [running, most] = [0, 0];
