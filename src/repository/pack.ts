@@ -177,6 +177,7 @@ export function openBlobInto(
   const room = memory.subarray(0, blob.uncompressedLength);
   const plain = isCompressed ? room.subarray(0, decompressInto(room, opened, what)) : opened;
   if (blobId(plain) !== blob.id) throw corrupt(`${what} is damaged: its hash is not its id`);
+  if (plain.length !== plainBytes(blob)) throw corrupt(`${what} has ${plain.length} bytes, its index says otherwise`);
   return plain;
 }
 

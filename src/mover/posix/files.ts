@@ -5,6 +5,8 @@ const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
+const FALLOC_FL_KEEP_SIZE = 0x01;
+const FALLOC_FL_PUNCH_HOLE = 0x02;
 
 /** The type bits of st_mode. */
 export const fileTypeBits = {
@@ -71,6 +73,14 @@ function seek(fd: number, offset: number, whence: number): number | 'end' | 'uns
     if (errno === 'EINVAL' || errno === 'ENOTSUP' || errno === 'EOPNOTSUPP') return 'unsupported';
     throw error;
   }
+}
+
+/**
+ * Makes a part of a file or block device read as zeros, and gives its space back where the storage can. Throws
+ * EOPNOTSUPP where holes are unknown.
+ */
+export function punchHole(fd: number, start: number, bytes: number): void {
+  checked(libc().fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, bytes), 'fallocate');
 }
 
 /** Makes everything written to the file system of this descriptor durable; reports lost writes. */
