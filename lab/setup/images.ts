@@ -144,7 +144,7 @@ async function salvorLayer({ store, records }: LayerCacheOptions): Promise<Blob>
     store,
     records,
     name: 'salvor',
-    entries: ['bin/mover.ts', 'bin/csi.ts'],
+    entries: ['bin/mover.ts', 'bin/csi.ts', 'src/mover/mover-worker.ts'],
     others: others.flat(),
   });
 }

@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { createRestoreWork } from './restore-job.ts';
+import { createRestoreWork } from './restore-work.ts';
 import { failureOf, type JobMessage, type WorkerMessage, type WorkerRole, type WorkerStart } from './worker-pool.ts';
 
 /** The program of a thread: does the jobs of its role, one after the other, and answers each. */

@@ -3,11 +3,11 @@ import type { BlobPlace } from '#repository/blob-index';
 import { plainBytes } from '#repository/pack';
 import { packRanges, type PackRange } from '#repository/pack-ranges';
 import type { BlobId, PackSource } from '#repository/types';
-import { SalvorError } from '#shared/errors';
-import { createByteGate } from './byte-gate.ts';
-import type { JobBlob, Target, TargetProblem } from './restore-job.ts';
+import { createByteGate, type ByteGate } from './byte-gate.ts';
+import type { JobBlob, Target, TargetProblem } from './write-job.ts';
 import type { RestoreThreads } from './restore-threads.ts';
 import { failureOf, type Failure } from './worker-pool.ts';
+import { createWorkSet, type WorkSet } from './work-set.ts';
 
 /** One blob at one place. */
 export interface Want {
@@ -29,7 +29,7 @@ export interface BlobRestorer extends AsyncDisposable {
   /** Resolves late when reading and writing are behind. */
   want(want: Want): Promise<void>;
   /** Begins with what is wanted so far, and waits until some of it is done. */
-  makeRoom(): Promise<void>;
+  readonly makeRoom: () => Promise<void>;
   /** Resolves when all that is wanted is told; throws what ended the run. */
   finish(): Promise<void>;
 }
@@ -60,41 +60,24 @@ interface Damaged {
 }
 
 export function createBlobRestorer(options: BlobRestorerOptions): BlobRestorer {
-  const failed = new AbortController();
-  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const work = createWorkSet(options.signal);
   const gate = createByteGate(bytesInFlightMax);
-  const underway = new Set<Promise<void>>();
   let batch = new Map<BlobId, WantedBlob>();
   let wants = 0;
   let bytes = 0;
   let starting = Promise.resolve();
-  let progress = Promise.withResolvers<void>();
 
-  const follow = (work: Promise<void>): void => {
-    const followed = work
-      .catch((error: unknown) => failed.abort(error))
-      .finally(() => {
-        underway.delete(followed);
-        progress.resolve();
-        progress = Promise.withResolvers();
-      });
-    underway.add(followed);
-  };
-
+  /** One batch begins while the next one is collected. */
   const startBatch = async (): Promise<void> => {
     await starting;
-    signal.throwIfAborted();
+    work.signal.throwIfAborted();
     const blobs = batch;
     batch = new Map();
     wants = 0;
     bytes = 0;
     if (blobs.size === 0) return;
-    starting = runBatch({ ...options, signal }, { blobs, gate, follow });
-    follow(starting);
-  };
-
-  const drain = async (): Promise<void> => {
-    while (underway.size > 0) await Promise.all(underway);
+    starting = runBatch({ ...options, signal: work.signal }, { blobs, gate, work });
+    work.add(starting);
   };
 
   return {
@@ -110,40 +93,35 @@ export function createBlobRestorer(options: BlobRestorerOptions): BlobRestorer {
     },
     makeRoom: async () => {
       await startBatch();
-      if (underway.size > 0) await progress.promise;
-      signal.throwIfAborted();
+      await work.progress();
     },
     finish: async () => {
       await startBatch();
-      await drain();
-      signal.throwIfAborted();
+      await work.finish();
     },
-    [Symbol.asyncDispose]: async () => {
-      failed.abort(new SalvorError('The restore was ended', { code: 'Cancelled', retryable: true }));
-      await drain();
-    },
+    [Symbol.asyncDispose]: async () => work[Symbol.asyncDispose](),
   };
 }
 
 interface Batch {
   readonly blobs: ReadonlyMap<BlobId, WantedBlob>;
-  readonly gate: ReturnType<typeof createByteGate>;
-  readonly follow: (work: Promise<void>) => void;
+  readonly gate: ByteGate;
+  readonly work: WorkSet;
 }
 
 /** Resolves when all its ranges have begun. */
-async function runBatch(run: BlobRestorerOptions, { blobs, gate, follow }: Batch): Promise<void> {
+async function runBatch(run: BlobRestorerOptions, { blobs, gate, work }: Batch): Promise<void> {
   const damaged: Damaged[] = [];
   const ranges: Promise<void>[] = [];
   for (const range of packRanges(blobs.values(), bounds)) {
     await gate.enter(range.length, run.signal);
-    const work = writeRange(run, range)
+    const written = writeRange(run, range)
       .then((found) => void damaged.push(...found))
       .finally(() => gate.leave(range.length));
-    ranges.push(work);
-    follow(work);
+    ranges.push(written);
+    work.add(written);
   }
-  follow(Promise.all(ranges).then(async () => writeCopies(run, damaged)));
+  work.add(Promise.all(ranges).then(async () => writeCopies(run, damaged)));
 }
 
 /** Reads a part of a pack once and writes its blobs. Answers those that are damaged. */
@@ -162,7 +140,7 @@ async function writeRange(run: BlobRestorerOptions, range: PackRange<WantedBlob>
     const targets = blob.wants.map(({ target }) => target);
     return { type, id, length, uncompressedLength, offset: blob.offset - range.offset, targets };
   });
-  const answer = await run.threads.write({ sealed, blobs });
+  const answer = await run.threads.write({ kind: 'write', sealed, blobs });
   const damaged = new Map(answer.damaged.map(({ blob, failure }) => [range.wanted[blob], failure]));
   for (const [index, blob] of range.wanted.entries()) {
     if (!damaged.has(blob))

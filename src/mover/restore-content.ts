@@ -1,7 +1,6 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, type BigIntStats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { corrupt } from '#repository/corrupt';
-import { blobId } from '#repository/ids';
 import { plainBytes } from '#repository/pack';
 import type { BlobPlace } from '#repository/blob-index';
 import type { BlobId, TreeNode } from '#repository/types';
@@ -10,15 +9,10 @@ import { hardLinkKey, isRestoredXattr } from './metadata.ts';
 import type { WantOwner } from './restore-blobs.ts';
 import type { Entry, Made, RestoreRun } from './restore-entries.ts';
 import { errorOf, failureOf, type Failure } from './worker-pool.ts';
+import { isZeroBlob, zeroBlobBytes } from './zero-blobs.ts';
 
 /** Blobs between two looks at signals and timers. */
 const blobsBetweenPauses = 4096;
-
-const KiB = 1024;
-/** Blobs of zeros that everybody writes who cuts holes: known without asking the repository, and never read. */
-const zeroBlobs: ReadonlyMap<BlobId, number> = new Map(
-  [512 * KiB, 1024 * KiB, 4096 * KiB].map((bytes) => [blobId(Buffer.alloc(bytes)), bytes]),
-);
 
 const newFile = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -28,7 +22,7 @@ export async function restoreFile(run: RestoreRun, entry: Entry): Promise<Made |
   await checkSize(run, node);
   const [only] = node.content ?? [];
   const isAlone = node.content?.length === 1 && hardLinkKey(node) === undefined;
-  const blob = isAlone && only !== undefined && !zeroBlobs.has(only) ? run.source.findBlob('data', only) : undefined;
+  const blob = isAlone && only !== undefined && !isZeroBlob(only) ? run.source.findBlob('data', only) : undefined;
   if (blob !== undefined) {
     const target = { kind: 'new', path: place.toString('latin1'), metadata: metadataOf(node) } as const;
     await run.blobs.want({ blob, target, owner: newFileOwner(run, entry) });
@@ -53,7 +47,7 @@ async function checkSize(run: RestoreRun, node: TreeNode): Promise<void> {
   let bytes = 0;
   for (const [index, id] of (node.content ?? []).entries()) {
     await pauseAt(run, index);
-    bytes += zeroBlobs.get(id) ?? plainBytes(knownBlob(run, id));
+    bytes += zeroBlobBytes(id) ?? plainBytes(knownBlob(run, id));
   }
   if (bytes !== node.size) throw corrupt(`The content has ${bytes} bytes where the tree says ${node.size}`);
 }
@@ -74,7 +68,7 @@ async function wantContent(run: RestoreRun, node: TreeNode, file: OpenedFile): P
   let position = 0;
   for (const [index, id] of (node.content ?? []).entries()) {
     await pauseAt(run, index);
-    const zeros = zeroBlobs.get(id);
+    const zeros = zeroBlobBytes(id);
     if (zeros !== undefined) {
       position += zeros;
       file.hold();

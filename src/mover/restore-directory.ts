@@ -43,6 +43,28 @@ export function targetDirectory({ fd, path, depth, onLast }: TargetDirectorySett
   };
 }
 
+/** Directories and large files that are open at a time: with 1,024 descriptors, the usual limit, some are left. */
+const openMax = 512;
+
+/** What is open is waited for, but not the directories on the way to here: these stay open until we leave them. */
+export async function keepOpenBounded(open: ReadonlySet<number>, makeRoom: () => Promise<void>): Promise<void> {
+  for (let before = Number.POSITIVE_INFINITY; open.size >= openMax && open.size < before;) {
+    before = open.size;
+    await makeRoom();
+  }
+}
+
+/** Descriptors that a run has open; what it leaves open when it fails is closed. */
+export function openDescriptors(): Disposable & { readonly open: Set<number> } {
+  const open = new Set<number>();
+  return {
+    open,
+    [Symbol.dispose]: () => {
+      for (const fd of open) closeSync(fd);
+    },
+  };
+}
+
 /** Makes a directory and opens it. A symlink that somebody puts in its place is an error (ENOTDIR or ELOOP). */
 export function openTargetDirectory(run: RestoreRun, entry: Entry): TargetDirectory {
   const { directory: parent, node, path, place } = entry;

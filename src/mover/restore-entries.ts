@@ -8,15 +8,13 @@ import { byBytes, isSafeName, joinPath } from './names.ts';
 import { makeNode } from './posix/files.ts';
 import type { BlobRestorer } from './restore-blobs.ts';
 import { restoreFile } from './restore-content.ts';
-import { openTargetDirectory, type TargetDirectory } from './restore-directory.ts';
+import { keepOpenBounded, openTargetDirectory, type TargetDirectory } from './restore-directory.ts';
 import { EntryProblem, type RestoreReport } from './restore-report.ts';
 
 /** Entries between two looks at signals and timers: about ten milliseconds of work. */
 const entriesBetweenPauses = 128;
 /** Subdirectories whose trees are asked for together. */
 const treesExpected = 64;
-/** Directories and large files that are open at a time: with 1,024 descriptors, the usual limit, some are left. */
-const openMax = 512;
 
 /** One run into a target. */
 export interface RestoreRun {
@@ -63,7 +61,7 @@ export async function restoreDirectory(run: RestoreRun, directory: TargetDirecto
       refuseUnsafe(node);
       await restoreNamed(run, entry);
     });
-    await keepOpenBounded(run);
+    await keepOpenBounded(run.open, run.blobs.makeRoom);
   }
   const directories = nodes.filter(({ type }) => type === 'dir').sort((a, b) => byBytes(a.name, b.name));
   for (const [index, node] of directories.entries()) {
@@ -74,7 +72,7 @@ export async function restoreDirectory(run: RestoreRun, directory: TargetDirecto
       refuseUnsafe(node);
       await restoreSubdirectory(run, entry);
     });
-    await keepOpenBounded(run);
+    await keepOpenBounded(run.open, run.blobs.makeRoom);
   }
 }
 
@@ -100,14 +98,6 @@ function entryOf(directory: TargetDirectory, node: TreeNode): Entry {
 /** Checked here again although the repository refuses such trees: this is where it would do harm. */
 function refuseUnsafe(node: TreeNode): void {
   if (!isSafeName(node.name)) throw new EntryProblem('UnsafeName', 'its name is not the name of an entry');
-}
-
-/** What is open is waited for, but not the directories on the way to here: these stay open until we leave them. */
-async function keepOpenBounded(run: RestoreRun): Promise<void> {
-  for (let before = Number.POSITIVE_INFINITY; run.open.size >= openMax && run.open.size < before;) {
-    before = run.open.size;
-    await run.blobs.makeRoom();
-  }
 }
 
 /** An entry that may be another name of an inode that is there already. */

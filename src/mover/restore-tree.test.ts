@@ -62,7 +62,7 @@ function restore(source: Blobs, tree: BlobId, target: string, more: Partial<Rest
 
 function verify(source: Blobs, tree: BlobId, target: string, node?: TreeNode): Promise<VerifyTreeResult> {
   const root = node === undefined ? {} : { node };
-  return verifyTree({ source, tree, target, signal, chunkerPolynomial: source.chunkerPolynomial, ...root });
+  return verifyTree({ source, tree, target, signal, ...root });
 }
 
 /** What a hostile repository may hold: any node, also ones that `encodeTree` would refuse. */

@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { SalvorError } from '#shared/errors';
 import type { BlobId, PackSource, TreeNode } from '#repository/types';
 import { applyToFile } from './apply-metadata.ts';
@@ -7,7 +6,7 @@ import type { Issue } from './issues.ts';
 import { errnoOf } from './posix/libc.ts';
 import { syncFileSystem } from './posix/files.ts';
 import { createBlobRestorer } from './restore-blobs.ts';
-import { targetDirectory } from './restore-directory.ts';
+import { openDescriptors, targetDirectory } from './restore-directory.ts';
 import { restoreDirectory, type RestoreRun } from './restore-entries.ts';
 import { createRestoreReport } from './restore-report.ts';
 import { createRestoreThreads } from './restore-threads.ts';
@@ -56,17 +55,6 @@ export async function restoreTree(options: RestoreTreeOptions): Promise<RestoreT
   if (options.node !== undefined) report.problems(root.path, applyToFile(options.node, root.fd));
   await makeDurable(target, options.target);
   return { ...report.totals, issues: report.issues.kept, issuesTotal: report.issues.count };
-}
-
-/** What a run that failed leaves open. */
-function openDescriptors(): Disposable & { readonly open: Set<number> } {
-  const open = new Set<number>();
-  return {
-    open,
-    [Symbol.dispose]: () => {
-      for (const fd of open) closeSync(fd);
-    },
-  };
 }
 
 async function openTarget(path: string): Promise<OpenDirectory> {

@@ -46,7 +46,10 @@ interface Run {
   readonly end: number;
 }
 
-/** The runs of zeros that are worth a hole. Blocks are those of the file, so the first one may be short. */
+/**
+ * The runs of zeros that are worth a hole; those at the ends may go on in the neighbours. Blocks are those of the file,
+ * so the first one may be short.
+ */
 export function* holesIn(bytes: Buffer, position: number): Generator<Run> {
   let start = -1;
   let offset = 0;
@@ -56,12 +59,12 @@ export function* holesIn(bytes: Buffer, position: number): Generator<Run> {
     const isZero = bytes[offset] === 0 && bytes.compare(zeroBlock, 0, length, offset, offset + length) === 0;
     if (isZero && start < 0) start = offset;
     if (!isZero && start >= 0) {
-      if (offset - start >= holeBytesMin) yield { start, end: offset };
+      if (start === 0 || offset - start >= holeBytesMin) yield { start, end: offset };
       start = -1;
     }
     offset += length;
   }
-  if (start >= 0 && offset - start >= holeBytesMin) yield { start, end: offset };
+  if (start >= 0) yield { start, end: offset };
 }
 
 function writeAll(fd: number, bytes: Buffer, position: number): void {

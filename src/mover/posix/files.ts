@@ -5,6 +5,7 @@ const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
+const POSIX_FADV_DONTNEED = 4;
 const FALLOC_FL_KEEP_SIZE = 0x01;
 const FALLOC_FL_PUNCH_HOLE = 0x02;
 
@@ -62,6 +63,21 @@ export function* dataExtents(fd: number, size: number): Generator<Extent> {
     yield { start, end };
     position = end;
   }
+}
+
+/** Where data begins at or after this position; `Infinity` if there is only a hole left. */
+export function nextData(fd: number, position: number): number {
+  const data = seek(fd, position, SEEK_DATA);
+  if (data === 'unsupported') return position;
+  return data === 'end' ? Number.POSITIVE_INFINITY : data;
+}
+
+/**
+ * Asks the kernel to forget what it has in memory of a part of a file, so that reading it asks the storage. It does so
+ * for what is written back already, and only for file systems that have a storage; it does not tell.
+ */
+export function adviseUncached(fd: number, start: number, bytes: number): void {
+  libc().posix_fadvise(fd, start, bytes, POSIX_FADV_DONTNEED);
 }
 
 function seek(fd: number, offset: number, whence: number): number | 'end' | 'unsupported' {

@@ -9,6 +9,7 @@ import { writeSparse } from './write-sparse.ts';
 
 /** What one thread does for a restore: it opens the blobs of a part of a pack and writes them to where they belong. */
 export interface WriteJob {
+  readonly kind: 'write';
   /** Part of a pack; the blobs' offsets are in it. */
   readonly sealed: Uint8Array;
   readonly blobs: readonly JobBlob[];
@@ -54,17 +55,18 @@ export interface TargetProblem {
   readonly failure: Failure;
 }
 
-export interface RestoreSetup {
-  readonly keys: KeyHandles;
-  readonly locks: SharedArrayBuffer;
-}
-
 /** The largest blob that is decompressed into memory used again: chunks are at most 8 MiB. */
 const scratchBytes = 8 * 1024 * 1024;
 
 const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
-export function createRestoreWork({ keys, locks }: RestoreSetup): (job: WriteJob) => WriteAnswer {
+export interface WriteSetup {
+  readonly keys: KeyHandles;
+  /** See file-locks.ts. */
+  readonly locks: SharedArrayBuffer;
+}
+
+export function createWriteWork({ keys, locks }: WriteSetup): (job: WriteJob) => WriteAnswer {
   const thread: ThreadState = { sealer: createSealer(keys), locks: createFileLocks(locks), scratch: undefined };
   return (job) => writeBlobs(job, thread);
 }
