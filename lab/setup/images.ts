@@ -134,7 +134,7 @@ async function nodeLayer(layers: LayerCacheOptions): Promise<Blob> {
 }
 
 /** The programs of Salvor's image. */
-export const salvorEntries = ['bin/mover.ts', 'bin/csi.ts'];
+export const salvorEntries = ['bin/mover.ts', 'bin/csi.ts', 'src/mover/mover-worker.ts'];
 
 /** Salvor itself: a bundle per role, the native package they load, and the messages that the driver reads. */
 async function salvorLayer({ store, records }: LayerCacheOptions): Promise<Blob> {

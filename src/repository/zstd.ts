@@ -2,6 +2,7 @@ import { promisify } from 'node:util';
 import { constants, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { messageOf } from '#shared/errors';
 import { corrupt } from './corrupt.ts';
+import { nativeZstd } from './native-zstd.ts';
 
 /** zstd's own default: the best ratio before the speed of one core drops below that of a disk. */
 const LEVEL = 3;
@@ -40,4 +41,17 @@ export async function decompressAside(compressed: Uint8Array, bytesMax: number, 
   } catch (error) {
     throw corrupt(`${what} cannot be decompressed: ${messageOf(error)}`, error);
   }
+}
+
+/** Decompresses into the caller's memory and answers how many bytes it filled; more than fit is an error. */
+export function decompressInto(target: Uint8Array, compressed: Uint8Array, what: string): number {
+  const native = nativeZstd();
+  if (native === undefined) {
+    const plain = decompress(compressed, target.length, what);
+    target.set(plain);
+    return plain.length;
+  }
+  const result = native.decompress(target, compressed);
+  if (typeof result === 'string') throw corrupt(`${what} cannot be decompressed: ${result}`);
+  return result;
 }
