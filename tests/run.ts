@@ -30,14 +30,19 @@ const stages: Readonly<Record<string, () => Promise<void>>> = {
   unit: async () =>
     test(
       'unit',
-      ['src/**/*.test.ts', 'lab/**/*.test.ts', 'tests/golden/*.test.ts'],
+      ['src/**/*.test.ts', 'lab/**/*.test.ts', 'bench/**/*.test.ts', 'tests/golden/*.test.ts'],
       (path) => !path.endsWith('.system.test.ts'),
       [],
     ),
   system: async () => {
     const { prepareSystem } = await import('#lab/setup/prepare');
     Object.assign(process.env, await prepareSystem());
-    await test('system', ['src/**/*.system.test.ts', 'lab/**/*.system.test.ts'], () => true, ['--test-concurrency=1']);
+    await test(
+      'system',
+      ['src/**/*.system.test.ts', 'lab/**/*.system.test.ts', 'bench/**/*.system.test.ts'],
+      () => true,
+      ['--test-concurrency=1'],
+    );
   },
   e2e: async () => {
     const { endLab, prepareLab } = await import('#lab/setup/prepare');

@@ -53,7 +53,8 @@ export async function bundleLayer(options: BundleLayerOptions): Promise<Blob> {
   return layer;
 }
 
-async function bundle(entries: readonly string[]): Promise<{ files: TarEntry[]; sources: string[] }> {
+/** Bundles programs, by their paths. Answers the files of /app, and the sources that went into them. */
+export async function bundle(entries: readonly string[]): Promise<{ files: TarEntry[]; sources: string[] }> {
   if (entries.length === 0) return { files: [], sources: [] };
   const result = await build({
     entryPoints: entries.map((path) => ({ in: path, out: basename(path, '.ts') })),

@@ -80,7 +80,7 @@ const servers: RootfsSpec = {
 };
 
 /** glibc gives every large buffer back to the kernel and asks for it again; keeping it doubles the speed of encryption. */
-const keepLargeBuffers = {
+export const keepLargeBuffers = {
   MALLOC_MMAP_THRESHOLD_: String(1024 ** 3),
   MALLOC_TRIM_THRESHOLD_: String(2 * 1024 ** 3),
   MALLOC_TOP_PAD_: String(64 * 1024 ** 2),
@@ -133,6 +133,9 @@ async function nodeLayer(layers: LayerCacheOptions): Promise<Blob> {
   );
 }
 
+/** The programs of Salvor's image. */
+export const salvorEntries = ['bin/mover.ts', 'bin/csi.ts', 'src/mover/mover-worker.ts'];
+
 /** Salvor itself: a bundle per role, the native package they load, and the messages that the driver reads. */
 async function salvorLayer({ store, records }: LayerCacheOptions): Promise<Blob> {
   const others = await Promise.all([
@@ -144,7 +147,7 @@ async function salvorLayer({ store, records }: LayerCacheOptions): Promise<Blob>
     store,
     records,
     name: 'salvor',
-    entries: ['bin/mover.ts', 'bin/csi.ts'],
+    entries: salvorEntries,
     others: others.flat(),
   });
 }

@@ -1,4 +1,4 @@
-import { constants, type BigIntStats } from 'node:fs';
+import { constants, openSync, type BigIntStats } from 'node:fs';
 import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
 import { SalvorError } from '#shared/errors';
 import { byBytes } from './names.ts';
@@ -70,9 +70,9 @@ export async function openFile(path: Buffer): Promise<FileHandle> {
   }
 }
 
-/** A handle on whatever is at the path, symlinks included, that allows only looking at it. */
-export async function openNode(path: Buffer): Promise<FileHandle> {
-  return open(path, O_PATH | constants.O_NOFOLLOW);
+/** A descriptor of whatever is at the path, symlinks included, that allows only looking at it. The caller closes it. */
+export function openNode(path: Buffer): number {
+  return openSync(path, O_PATH | constants.O_NOFOLLOW);
 }
 
 /** True if nothing that a write or a change of metadata leaves behind differs. */

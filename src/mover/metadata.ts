@@ -45,6 +45,6 @@ export function hardLinkKey(node: TreeNode): string | undefined {
  * SELinux labels belong to the node that mounts the volume: the container runtime sets them, and refuses them to us.
  * They are captured, so that the repository is complete, but neither restored nor compared.
  */
-export function isRestoredXattr(xattr: Xattr): boolean {
+export function isRestoredXattr(xattr: Pick<Xattr, 'name'>): boolean {
   return xattr.name !== 'security.selinux';
 }

@@ -1,72 +1,161 @@
-import type { FileHandle } from 'node:fs/promises';
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, type BigIntStats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import { SalvorError } from '#shared/errors';
-import { blobId } from '#repository/ids';
-import type { BlobId, BlobSource, TreeNode } from '#repository/types';
-import { chunkBytesMin } from './chunker.ts';
-import { chunksBetweenPauses } from './read-content.ts';
+import { corrupt } from '#repository/corrupt';
+import { plainBytes } from '#repository/pack';
+import type { BlobPlace } from '#repository/blob-index';
+import type { BlobId, TreeNode } from '#repository/types';
+import { applyToFile, type Metadata } from './apply-metadata.ts';
+import { hardLinkKey, isRestoredXattr } from './metadata.ts';
+import type { WantOwner } from './restore-blobs.ts';
+import type { Entry, Made, RestoreRun } from './restore-entries.ts';
+import { errorOf, failureOf, type Failure } from './worker-pool.ts';
+import { isZeroBlob, zeroBlobBytes } from './zero-blobs.ts';
 
-/** Zeros of this length, on a multiple of it, are left as holes: the block size of common file systems. */
-const blockBytes = 4096;
-const zeroBlock = Buffer.alloc(blockBytes);
+/** Blobs between two looks at signals and timers. */
+const blobsBetweenPauses = 4096;
 
-/** The blob of a hole in a large file, known without asking the repository. */
-const zeroChunkId: BlobId = blobId(Buffer.alloc(chunkBytesMin));
+const newFile = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
-/** Writes a file's content into a new, empty file, blob by blob; zeros become holes. Answers the bytes of the file. */
-export async function restoreContent(
-  node: TreeNode,
-  handle: FileHandle,
-  options: { readonly source: BlobSource; readonly signal: AbortSignal; readonly onBytes: (bytes: number) => void },
-): Promise<number> {
-  const size = node.size ?? 0;
-  await handle.truncate(size);
+/** Makes a file, or leaves it to the thread that opens its one blob. Answers what further names of it need. */
+export async function restoreFile(run: RestoreRun, entry: Entry): Promise<Made | undefined> {
+  const { node, place } = entry;
+  await checkSize(run, node);
+  const [only] = node.content ?? [];
+  const isAlone = node.content?.length === 1 && hardLinkKey(node) === undefined;
+  const blob = isAlone && only !== undefined && !isZeroBlob(only) ? run.source.findBlob('data', only) : undefined;
+  if (blob !== undefined) {
+    const target = { kind: 'new', path: place.toString('latin1'), metadata: metadataOf(node) } as const;
+    await run.blobs.want({ blob, target, owner: newFileOwner(run, entry) });
+    return undefined;
+  }
+  const file = openedFile(run, entry, openSync(place, newFile, 0o600));
+  let stats: BigIntStats;
+  try {
+    ftruncateSync(file.fd, node.size ?? 0);
+    stats = fstatSync(file.fd, { bigint: true });
+    await wantContent(run, node, file);
+  } catch (error) {
+    file.failed(failureOf(error));
+    return undefined;
+  }
+  file.written(0);
+  return { stats, addName: file.addName };
+}
+
+/** Before anything is written: a hostile tree must not fill the disk past the size it declares. */
+async function checkSize(run: RestoreRun, node: TreeNode): Promise<void> {
+  let bytes = 0;
+  for (const [index, id] of (node.content ?? []).entries()) {
+    await pauseAt(run, index);
+    bytes += zeroBlobBytes(id) ?? plainBytes(knownBlob(run, id));
+  }
+  if (bytes !== node.size) throw corrupt(`The content has ${bytes} bytes where the tree says ${node.size}`);
+}
+
+function knownBlob(run: RestoreRun, id: BlobId): BlobPlace {
+  const place = run.source.findBlob('data', id);
+  if (place === undefined) throw corrupt(`The data blob ${id} is in no index`);
+  return place;
+}
+
+async function pauseAt(run: RestoreRun, index: number): Promise<void> {
+  if (index % blobsBetweenPauses !== 0 || index === 0) return;
+  run.signal.throwIfAborted();
+  await setImmediate();
+}
+
+async function wantContent(run: RestoreRun, node: TreeNode, file: OpenedFile): Promise<void> {
   let position = 0;
   for (const [index, id] of (node.content ?? []).entries()) {
-    options.signal.throwIfAborted();
-    if (index % chunksBetweenPauses === 0) await setImmediate();
-    let length = chunkBytesMin;
-    if (id !== zeroChunkId) {
-      const blob = await options.source.loadBlob('data', id, options.signal);
-      // Before it is written: a hostile tree must not fill the disk past the size it declares.
-      if (position + blob.length > size) throw sizeMismatch(size);
-      await writeSparse(handle, blob, position);
-      ({ length } = blob);
+    await pauseAt(run, index);
+    const zeros = zeroBlobBytes(id);
+    if (zeros !== undefined) {
+      position += zeros;
+      file.hold();
+      file.written(zeros);
+      continue;
     }
-    position += length;
-    options.onBytes(length);
+    const blob = knownBlob(run, id);
+    const { fd } = file;
+    file.hold();
+    await run.blobs.want({ blob, target: { kind: 'open', fd, position, found: 'zeros', lock: fd }, owner: file });
+    position += plainBytes(blob);
   }
-  if (position !== size) throw sizeMismatch(size);
-  return size;
 }
 
-function sizeMismatch(size: number): SalvorError {
-  return new SalvorError(`The content is not the ${size} bytes that the tree says`, { code: 'RepositoryCorrupt' });
+/** What travels to the thread, in memory of its own: a view would take along all that lies around it. */
+function metadataOf({ type, mode, uid, gid, atimeNs, mtimeNs, xattrs = [] }: TreeNode): Metadata {
+  const copied = xattrs.filter(isRestoredXattr).map(({ name, value }) => ({ name, value: new Uint8Array(value) }));
+  return { type, mode, uid, gid, atimeNs, mtimeNs, ...(copied.length === 0 ? {} : { xattrs: copied }) };
 }
 
-/** Writes the runs of blocks that are not all zero. */
-async function writeSparse(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  let dataStart = -1;
-  // Blocks are those of the file, so the first one may be short.
-  let offset = 0;
-  while (offset < bytes.length) {
-    const length = Math.min(blockBytes - ((position + offset) % blockBytes), bytes.length - offset);
-    const isZero = bytes.compare(zeroBlock, 0, length, offset, offset + length) === 0;
-    if (isZero && dataStart >= 0) {
-      await writeAll(handle, bytes.subarray(dataStart, offset), position + dataStart);
-      dataStart = -1;
-    } else if (!isZero && dataStart < 0) {
-      dataStart = offset;
-    }
-    offset += length;
-  }
-  if (dataStart >= 0) await writeAll(handle, bytes.subarray(dataStart), position + dataStart);
+function newFileOwner(run: RestoreRun, { node, path, directory }: Entry): WantOwner {
+  directory.hold();
+  return {
+    written: () => {
+      run.report.done(node);
+      directory.release();
+    },
+    failed: (failure) => {
+      directory.release();
+      run.report.failed(path, errorOf(failure));
+    },
+    incomplete: (failure, step) => run.report.problems(path, [{ step, error: errorOf(failure) }]),
+  };
 }
 
-async function writeAll(handle: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  let written = 0;
-  while (written < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, position + written);
-    written += bytesWritten;
-  }
+/** A file that several blobs go into, or that has several names. */
+interface OpenedFile extends WantOwner {
+  readonly fd: number;
+  readonly addName: (path: Buffer) => void;
+  /** One more part to be written. After the last one the file gets its metadata and is closed. */
+  hold(): void;
+}
+
+/** Held once, by the caller. */
+function openedFile(run: RestoreRun, { node, path, directory }: Entry, fd: number): OpenedFile {
+  const names = [path];
+  let holders = 1;
+  let underway = 0;
+  let failure: Failure | undefined;
+  run.open.add(fd);
+  directory.hold();
+
+  const tell = (name: Buffer): void => {
+    if (failure === undefined) run.report.done(node);
+    else run.report.failed(name, errorOf(failure));
+  };
+  const finish = (): void => {
+    // What is not whole keeps the mode it was made with: nobody else can take it for the file.
+    if (failure === undefined) run.report.problems(path, applyToFile(node, fd));
+    run.open.delete(fd);
+    closeSync(fd);
+    directory.release();
+    run.report.underway(-underway);
+    for (const name of names) tell(name);
+  };
+  const release = (): void => {
+    holders--;
+    if (holders === 0) finish();
+  };
+  return {
+    fd,
+    addName: (name) => {
+      if (holders === 0) tell(name);
+      else names.push(name);
+    },
+    hold: () => {
+      holders++;
+    },
+    written: (bytes) => {
+      underway += bytes;
+      run.report.underway(bytes);
+      release();
+    },
+    failed: (reason) => {
+      failure ??= reason;
+      release();
+    },
+    incomplete: () => {},
+  };
 }

@@ -15,7 +15,7 @@ import {
 } from './protocol.ts';
 import { restoreTree } from './restore-tree.ts';
 import type { BackupTask, MoverTask, RestoreTask } from './task.ts';
-import { verifyTree } from './verify-tree.ts';
+import { verifyTree, type VerifyTreeResult } from './verify-tree.ts';
 
 export interface MoverDeps {
   /** Opens the task's store and the repository in it; both are closed when the repository is disposed. */
@@ -104,12 +104,19 @@ async function restore(task: RestoreTask, run: Run): Promise<RestoreResult> {
     onProgress: (progress) => run.onProgress({ phase: 'restore', ...progress }),
     onIssue: run.onIssue,
   });
-  const verified = await verifyTree({
-    ...common,
-    chunkerPolynomial: repository.chunkerPolynomial,
-    onProgress: (progress) =>
-      run.onProgress({ phase: 'verify', ...progress, plannedItems: restored.items, plannedBytes: restored.bytes }),
-  });
+  const verified =
+    task.verify === 'none'
+      ? nothingVerified
+      : await verifyTree({
+          ...common,
+          onProgress: (progress) =>
+            run.onProgress({
+              phase: 'verify',
+              ...progress,
+              plannedItems: restored.items,
+              plannedBytes: restored.bytes,
+            }),
+        });
   return {
     kind: 'restore',
     asset: task.asset,
@@ -121,6 +128,8 @@ async function restore(task: RestoreTask, run: Run): Promise<RestoreResult> {
     differencesTotal: verified.differencesTotal,
   };
 }
+
+const nothingVerified: VerifyTreeResult = { items: 0, bytes: 0, differences: [], differencesTotal: 0 };
 
 interface FoundTree {
   readonly tree: BlobId;

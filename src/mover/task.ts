@@ -29,6 +29,8 @@ const restoreTask = z.strictObject({
   tree: blobId.optional(),
   snapshot: snapshotId.optional(),
   from: z.string().startsWith('/').max(4096).optional(),
+  /** Whether all that was written is read back and compared. Default: it is. */
+  verify: z.enum(['read-back', 'none']).optional(),
 });
 
 const taskSchema = z.discriminatedUnion('kind', [backupTask, restoreTask]).refine(

@@ -51,7 +51,7 @@ export function createBlobWriter(vault: Vault, catalog: Catalog): BlobWriter {
     await vault.store.put(packKey(pack.id), pack.body, { signal: stopping.signal });
     // The entry alone: keeping the pack would keep its body.
     const entry = { id: pack.id, blobs: pack.blobs };
-    catalog.addUploaded(entry);
+    await catalog.addUploaded(entry, stopping.signal);
     for (const blob of pack.blobs) pending.delete(keyOf(blob.type, blob.id));
     unindexed.push(entry);
     const count = unindexed.reduce((sum, { blobs }) => sum + blobs.length, 0);

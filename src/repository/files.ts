@@ -5,7 +5,7 @@ import { fileId, isId } from './ids.ts';
 import { FILE_BYTES_MAX } from './limits.ts';
 import type { Sealer } from './seal.ts';
 import type { ObjectInfo, Store } from '#stores/store';
-import { compress, decompress } from './zstd.ts';
+import { compress, decompressAside } from './zstd.ts';
 
 /** Files that are one sealed JSON object each, named by the hash of what is stored. */
 export type FileKind = 'index' | 'snapshots' | 'locks';
@@ -34,15 +34,20 @@ export async function saveFile(vault: Vault, kind: FileKind, json: string, signa
 
 /** Reads one file, verified against its name. Throws `StoreObjectMissing` if it is gone. */
 export async function loadFile(vault: Vault, kind: FileKind, id: string, signal?: AbortSignal): Promise<Fields> {
+  return parseObject(await loadText(vault, kind, id, signal), `The file ${kind}/${id}`);
+}
+
+/** The same, but its text: what should be JSON, in UTF-8. */
+export async function loadText(vault: Vault, kind: FileKind, id: string, signal?: AbortSignal): Promise<Buffer> {
   const what = `The file ${kind}/${id}`;
   const stored = await vault.store.get(`${kind}/${id}`, options(signal));
   if (fileId(stored) !== id) throw corrupt(`${what} is damaged: its hash is not its name`);
-  return parseObject(unpack(vault.sealer.open(stored, what), FILE_BYTES_MAX[kind], what), what);
+  return unpack(vault.sealer.open(stored, what), FILE_BYTES_MAX[kind], what);
 }
 
-function unpack(plain: Buffer, bytesMax: number, what: string): Buffer {
+async function unpack(plain: Buffer, bytesMax: number, what: string): Promise<Buffer> {
   if (plain[0] === BRACE) return plain;
-  if (plain[0] === ZSTD) return decompress(plain.subarray(1), bytesMax, what);
+  if (plain[0] === ZSTD) return decompressAside(plain.subarray(1), bytesMax, what);
   throw corrupt(`${what} has an unknown encoding: its first byte is ${plain[0]}`);
 }
 

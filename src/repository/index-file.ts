@@ -1,7 +1,12 @@
-import { asArray, asCount, asObject, asString, asUint32, optional, required, within } from './fields.ts';
+import { asArray, asCount, asObject, asString, asUint32, optional, parseObject, required, within } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { corrupt } from './corrupt.ts';
+import { loadText } from './files.ts';
+import type { Vault } from './files.ts';
 import { toBlobId } from './ids.ts';
+import { toBatch } from './index-batch.ts';
+import type { IndexBatch } from './index-batch.ts';
+import { scanIndex } from './index-scanner.ts';
 import { INDEX_BLOBS_MAX, PACK_BYTES_MAX } from './limits.ts';
 import { checkEntry } from './pack.ts';
 import type { BlobEntry, PackEntry } from './pack.ts';
@@ -31,6 +36,13 @@ export function decodeIndex(fields: Fields, what: string): PackEntry[] {
   return within(what, () =>
     (optional(fields, 'packs', asArray) ?? []).map((pack) => decodePack(asObject(pack, 'A pack'))),
   );
+}
+
+/** Reads an index file: what it lists, without an object for each blob. Throws `StoreObjectMissing` if it is gone. */
+export async function loadIndexFile(vault: Vault, id: string, signal?: AbortSignal): Promise<IndexBatch> {
+  const what = `The file index/${id}`;
+  const text = await loadText(vault, 'index', id, signal);
+  return scanIndex(text) ?? toBatch(decodeIndex(parseObject(text, what), what));
 }
 
 /** Cuts packs into index files of bounded size; a pack is never divided. */

@@ -4,7 +4,7 @@ import { BLOB_BYTES_MAX, DATA_BLOB_BYTES_MAX, HEADER_BYTES_MAX, PACK_BLOBS_MAX, 
 import { SEAL_BYTES } from './seal.ts';
 import type { Sealer } from './seal.ts';
 import type { BlobId, BlobType } from './types.ts';
-import { compress, decompress } from './zstd.ts';
+import { compress, decompressInto } from './zstd.ts';
 
 /** Where a blob lies in its pack. */
 export interface BlobEntry {
@@ -93,6 +93,11 @@ export function createPackBuilder(sealer: Sealer, version: 1 | 2): PackBuilder {
   };
 }
 
+/** Plain bytes of a blob, as the index says: opening it verifies them by the hash. */
+export function plainBytes(blob: Pick<BlobEntry, 'length' | 'uncompressedLength'>): number {
+  return blob.uncompressedLength > 0 ? blob.uncompressedLength : blob.length - SEAL_BYTES;
+}
+
 /** How large a pack with these blobs is: blobs, sealed header, its length. */
 export function packBytes(blobs: readonly BlobEntry[]): number {
   return blobs.reduce((sum, blob) => sum + blob.length + entryBytes(blob), SEAL_BYTES + LENGTH_BYTES);
@@ -157,10 +162,22 @@ export function readHeader(pack: Buffer, sealer: Sealer, what: string): BlobEntr
 
 /** The plain bytes of a blob as it lies in the pack; verifies MAC, length and hash. */
 export function openBlob(sealed: Uint8Array, blob: BlobEntry, sealer: Sealer): Buffer {
+  return openBlobInto(Buffer.allocUnsafe(blob.uncompressedLength), sealed, { blob, sealer });
+}
+
+/** The same, in the given memory if the blob is compressed; it has room for `uncompressedLength` bytes. */
+export function openBlobInto(
+  memory: Buffer,
+  sealed: Uint8Array,
+  { blob, sealer }: { readonly blob: BlobEntry; readonly sealer: Pick<Sealer, 'open'> },
+): Buffer {
   const what = `The ${blob.type} blob ${blob.id}`;
   const opened = sealer.open(sealed, what);
-  const plain = blob.uncompressedLength === 0 ? opened : decompress(opened, blob.uncompressedLength, what);
+  const isCompressed = blob.uncompressedLength > 0;
+  const room = memory.subarray(0, blob.uncompressedLength);
+  const plain = isCompressed ? room.subarray(0, decompressInto(room, opened, what)) : opened;
   if (blobId(plain) !== blob.id) throw corrupt(`${what} is damaged: its hash is not its id`);
+  if (plain.length !== plainBytes(blob)) throw corrupt(`${what} has ${plain.length} bytes, its index says otherwise`);
   return plain;
 }
 

@@ -150,6 +150,7 @@ describe('two writers', () => {
     const store = createMemoryStore();
     await using one = await createTestRepository(store);
     await using two = await open(store);
+    await two.refresh();
     const saved = await saveFile(one, [Buffer.from('shared')]);
     assert.equal(two.hasBlob('data', saved.content[0]!), false);
     await two.refresh();

@@ -12,7 +12,16 @@ export interface MasterKey {
   readonly macR: Buffer;
 }
 
+/** The same keys as handles: another thread gets a handle, never the bytes. */
+export interface KeyHandles {
+  readonly encrypt: crypto.KeyObject;
+  readonly macK: crypto.KeyObject;
+  readonly macR: crypto.KeyObject;
+}
+
 export interface Sealer {
+  /** For `createSealer` in another thread. */
+  readonly keys: KeyHandles;
   /** Encrypts and authenticates under a fresh random nonce: nonce, ciphertext, MAC. */
   seal(plain: Uint8Array): Buffer;
   /** The same into a buffer; answers how many bytes it wrote: `plain.length + SEAL_BYTES`. */
@@ -40,23 +49,24 @@ interface Mac {
 const createMac = (crypto as unknown as { createMac?: (algorithm: 'poly1305', key: Uint8Array) => Mac }).createMac;
 
 /** AES-256-CTR with Poly1305-AES (Bernstein 2005), as restic's design document has it. Poly1305 itself clamps r. */
-export function createSealer(key: MasterKey): Sealer {
+export function createSealer(key: MasterKey | KeyHandles): Sealer {
   if (createMac === undefined) {
     throw new SalvorError('This Node has no crypto.createMac', { code: 'Prerequisite', hint: 'Use Node 26 or newer.' });
   }
   const poly1305 = createMac;
-  const encryptKey = crypto.createSecretKey(key.encrypt);
-  const nonceCipher = crypto.createCipheriv('aes-128-ecb', key.macK, null).setAutoPadding(false);
+  const keys = handlesOf(key);
+  const macR = keys.macR.export();
+  const nonceCipher = crypto.createCipheriv('aes-128-ecb', keys.macK, null).setAutoPadding(false);
   const nextNonce = createNonces();
 
   const mac = (nonce: Uint8Array, ciphertext: Uint8Array): Buffer => {
-    const oneTimeKey = Buffer.concat([key.macR, nonceCipher.update(nonce)]);
+    const oneTimeKey = Buffer.concat([macR, nonceCipher.update(nonce)]);
     return poly1305('poly1305', oneTimeKey).update(ciphertext).final();
   };
 
   const sealInto = (target: Buffer, offset: number, plain: Uint8Array): number => {
     const nonce = nextNonce();
-    const ciphertext = crypto.createCipheriv('aes-256-ctr', encryptKey, nonce).update(plain);
+    const ciphertext = crypto.createCipheriv('aes-256-ctr', keys.encrypt, nonce).update(plain);
     target.set(nonce, offset);
     target.set(ciphertext, offset + NONCE_BYTES);
     target.set(mac(nonce, ciphertext), offset + NONCE_BYTES + ciphertext.length);
@@ -69,10 +79,11 @@ export function createSealer(key: MasterKey): Sealer {
     const ciphertext = sealed.subarray(NONCE_BYTES, sealed.length - MAC_BYTES);
     const expected = sealed.subarray(sealed.length - MAC_BYTES);
     if (!crypto.timingSafeEqual(mac(nonce, ciphertext), expected)) return undefined;
-    return crypto.createDecipheriv('aes-256-ctr', encryptKey, nonce).update(ciphertext);
+    return crypto.createDecipheriv('aes-256-ctr', keys.encrypt, nonce).update(ciphertext);
   };
 
   return {
+    keys,
     sealInto,
     tryOpen,
     seal(plain) {
@@ -86,6 +97,12 @@ export function createSealer(key: MasterKey): Sealer {
       return plain;
     },
   };
+}
+
+function handlesOf(key: MasterKey | KeyHandles): KeyHandles {
+  const handle = (part: Buffer | crypto.KeyObject): crypto.KeyObject =>
+    part instanceof crypto.KeyObject ? part : crypto.createSecretKey(part);
+  return { encrypt: handle(key.encrypt), macK: handle(key.macK), macR: handle(key.macR) };
 }
 
 function createNonces(): () => Buffer {

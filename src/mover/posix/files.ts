@@ -5,6 +5,9 @@ const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
+const POSIX_FADV_DONTNEED = 4;
+const FALLOC_FL_KEEP_SIZE = 0x01;
+const FALLOC_FL_PUNCH_HOLE = 0x02;
 
 /** The type bits of st_mode. */
 export const fileTypeBits = {
@@ -62,6 +65,21 @@ export function* dataExtents(fd: number, size: number): Generator<Extent> {
   }
 }
 
+/** Where data begins at or after this position; `Infinity` if there is only a hole left. */
+export function nextData(fd: number, position: number): number {
+  const data = seek(fd, position, SEEK_DATA);
+  if (data === 'unsupported') return position;
+  return data === 'end' ? Number.POSITIVE_INFINITY : data;
+}
+
+/**
+ * Asks the kernel to forget what it has in memory of a part of a file, so that reading it asks the storage. It does so
+ * for what is written back already, and only for file systems that have a storage; it does not tell.
+ */
+export function adviseUncached(fd: number, start: number, bytes: number): void {
+  libc().posix_fadvise(fd, start, bytes, POSIX_FADV_DONTNEED);
+}
+
 function seek(fd: number, offset: number, whence: number): number | 'end' | 'unsupported' {
   try {
     return checked(libc().lseek(fd, offset, whence), 'lseek');
@@ -71,6 +89,14 @@ function seek(fd: number, offset: number, whence: number): number | 'end' | 'uns
     if (errno === 'EINVAL' || errno === 'ENOTSUP' || errno === 'EOPNOTSUPP') return 'unsupported';
     throw error;
   }
+}
+
+/**
+ * Makes a part of a file or block device read as zeros, and gives its space back where the storage can. Throws
+ * EOPNOTSUPP where holes are unknown.
+ */
+export function punchHole(fd: number, start: number, bytes: number): void {
+  checked(libc().fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, bytes), 'fallocate');
 }
 
 /** Makes everything written to the file system of this descriptor durable; reports lost writes. */
