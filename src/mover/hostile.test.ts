@@ -87,7 +87,7 @@ async function restoreSafely(
   let result: RestoreTreeResult | undefined;
   try {
     result = await restoreTree({ ...common, existing: 'refuse' });
-    if (result.issuesTotal === 0) await verifyTree({ ...common, chunkerPolynomial: repository.chunkerPolynomial });
+    if (result.issuesTotal === 0) await verifyTree(common);
   } catch (error) {
     if (!(error instanceof SalvorError)) throw error;
     assert.match(error.code, /^(RepositoryCorrupt|RestoreFailed)$/);
