@@ -1,8 +1,9 @@
-import { constants, openSync, type BigIntStats } from 'node:fs';
+import { constants, openSync } from 'node:fs';
 import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
 import { SalvorError } from '#shared/errors';
 import { byBytes } from './names.ts';
 import { errnoOf } from './posix/libc.ts';
+import type { FileStat } from './posix/stat.ts';
 
 /**
  * An open directory. Its entries are reached relative to its descriptor, through /proc/self/fd, which is what openat(2)
@@ -75,8 +76,10 @@ export function openNode(path: Buffer): number {
   return openSync(path, O_PATH | constants.O_NOFOLLOW);
 }
 
+type FileState = Pick<FileStat, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>;
+
 /** True if nothing that a write or a change of metadata leaves behind differs. */
-export function sameState(before: BigIntStats, after: BigIntStats): boolean {
+export function sameState(before: FileState, after: FileState): boolean {
   return (
     before.ino === after.ino &&
     before.size === after.size &&

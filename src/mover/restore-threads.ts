@@ -31,7 +31,7 @@ export function createRestoreThreads({ keys, threads }: RestoreThreadsSetting): 
   const poolFor = (bytes: number): typeof pool => {
     bytesDone += bytes;
     if (bytesDone <= bytesWithoutThreads) return undefined;
-    pool ??= createWorkerPool({ role: 'restore', threadsMax: threads ?? availableParallelism(), setup });
+    pool ??= createWorkerPool({ role: 'restore', threadsMax: threads ?? availableParallelism(), setup: () => setup });
     return pool;
   };
   return {

@@ -1,6 +1,7 @@
 import { SalvorError } from '#shared/errors';
 import type { Clock } from '#shared/time';
 import type { BlobId, Repository, TreeNode } from '#repository/types';
+import { createBackupCrew } from './backup-crew.ts';
 import { backupTree } from './backup-tree.ts';
 import type { Issue } from './issues.ts';
 import { boundedProgress } from './progress.ts';
@@ -61,9 +62,11 @@ interface Run {
 
 async function backup(task: BackupTask, run: Run): Promise<BackupResult> {
   const { repository, signal } = run;
+  await using crew = await createBackupCrew({ repository, threads: task.threads, signal });
   const { planned: _, ...result } = await backupTree({
     root: task.path,
     sink: repository,
+    crew,
     chunkerPolynomial: repository.chunkerPolynomial,
     signal,
     onProgress: run.onProgress,
@@ -71,7 +74,7 @@ async function backup(task: BackupTask, run: Run): Promise<BackupResult> {
     ...(task.parentTree === undefined ? {} : { parent: { source: repository, tree: task.parentTree } }),
     ...(task.exclude === undefined ? {} : { exclude: task.exclude }),
   });
-  await repository.flush(signal);
+  await crew.flush();
   const whole: BackupResult = { kind: 'backup', asset: task.asset, ...result };
   return fitsMessage(result.node) ? whole : withoutRootXattrs(whole, run);
 }

@@ -15,6 +15,8 @@ const backupTask = z.strictObject({
   asset,
   path,
   store,
+  /** Threads that read, compress and encrypt. Default: one per core. */
+  threads: z.number().int().min(1).max(256).optional(),
   /** The asset's tree in the backup before. */
   parentTree: blobId.optional(),
   exclude: z.array(z.strictObject({ path: z.string().min(1), reason: z.string().min(1) })).optional(),

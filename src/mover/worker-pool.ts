@@ -17,13 +17,13 @@ export interface WorkerPoolSetting {
   /** Which work the threads do: see `mover-worker.ts`. */
   readonly role: WorkerRole;
   readonly threadsMax: number;
-  /** Given to each thread once. */
-  readonly setup: unknown;
+  /** What a thread is given when it is started. */
+  readonly setup: () => unknown;
   /** Told what a thread says that answers no job. */
   readonly onMessage?: (message: unknown) => void;
 }
 
-export type WorkerRole = 'restore';
+export type WorkerRole = 'backup' | 'restore';
 
 /** What a thread is started with. */
 export interface WorkerStart {
@@ -111,8 +111,9 @@ export function createWorkerPool<Job, Answer>(setting: WorkerPoolSetting): Worke
   };
 
   const start = (): Thread => {
-    const workerData: WorkerStart = { role: setting.role, setup: setting.setup };
-    const worker = new Worker(program, { workerData, resourceLimits });
+    const workerData: WorkerStart = { role: setting.role, setup: setting.setup() };
+    // Threads open files by system calls that Node does not know of.
+    const worker = new Worker(program, { workerData, resourceLimits, trackUnmanagedFds: false });
     const thread = { worker, underway: new Map<number, Waiting>() };
     worker.on('message', (message: WorkerMessage) => hear(thread, message));
     worker.on('error', breakDown);

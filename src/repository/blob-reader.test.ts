@@ -13,6 +13,8 @@ async function storedTwice(): Promise<{ store: MemoryStore; repository: Reposito
   const store = createMemoryStore();
   const one = await createTestRepository(store);
   const two = await openRepository(store, { password });
+  // An index is read when it is first needed: here that is before the other has written.
+  await two.refresh();
   for (const [index, writer] of [one, two].entries()) {
     await writer.saveBlob('data', Buffer.from(`so that the packs differ: ${index}`));
     await writer.saveBlob('data', bytes);

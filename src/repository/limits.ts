@@ -17,6 +17,9 @@ export const PACK_BYTES_MAX = 512 * MiB;
 /** restic's bound on a pack's header. */
 export const HEADER_BYTES_MAX = 16 * MiB;
 
+/** The largest chunk of a file's content, as restic cuts it. */
+export const CHUNK_BYTES_MAX = 8 * MiB;
+
 /** A tree of one directory with a million entries has about 400 MiB, which Node can just hold as text. */
 export const BLOB_BYTES_MAX = 400 * MiB;
 
@@ -40,3 +43,9 @@ export const KEYS_MAX = 64;
 
 /** Blobs in one index file: restic's own bound, 8 MiB of JSON. */
 export const INDEX_BLOBS_MAX = 50_000;
+
+/**
+ * How long a pack may be in the store without being in an index file, while a run goes on. A run that is killed loses
+ * what it uploaded in that time, and every index file is one more to read for all later runs.
+ */
+export const INDEX_AGE_MS_MAX = 60_000;

@@ -1,10 +1,17 @@
 import { corrupt } from './corrupt.ts';
 import { blobId, fileId } from './ids.ts';
-import { BLOB_BYTES_MAX, DATA_BLOB_BYTES_MAX, HEADER_BYTES_MAX, PACK_BLOBS_MAX, PACK_BYTES_TARGET } from './limits.ts';
-import { SEAL_BYTES } from './seal.ts';
+import {
+  BLOB_BYTES_MAX,
+  CHUNK_BYTES_MAX,
+  DATA_BLOB_BYTES_MAX,
+  HEADER_BYTES_MAX,
+  PACK_BLOBS_MAX,
+  PACK_BYTES_TARGET,
+} from './limits.ts';
+import { NONCE_BYTES, SEAL_BYTES } from './seal.ts';
 import type { Sealer } from './seal.ts';
 import type { BlobId, BlobType } from './types.ts';
-import { compress, decompressInto } from './zstd.ts';
+import { compressInto, decompressInto } from './zstd.ts';
 
 /** Where a blob lies in its pack. */
 export interface BlobEntry {
@@ -43,20 +50,24 @@ export function packKey(id: string): string {
 const LENGTH_BYTES = 4;
 const PLAIN_ENTRY_BYTES = 1 + 4 + 32;
 const COMPRESSED_ENTRY_BYTES = 1 + 4 + 4 + 32;
+/** Sealed header and its length. */
+const PACK_TAIL_BYTES_MAX = PACK_BLOBS_MAX * COMPRESSED_ENTRY_BYTES + SEAL_BYTES + LENGTH_BYTES;
 const COMPRESSED_BIT = 0b10;
 const TREE_BIT = 0b01;
 
-const BUFFER_BYTES_FIRST = 256 * 1024;
+/** Memory in which every pack of chunks finds place: one that is just not full, the largest chunk, and the tail. */
+export const PACK_MEMORY_BYTES = PACK_BYTES_TARGET + CHUNK_BYTES_MAX + SEAL_BYTES + PACK_TAIL_BYTES_MAX;
 
-/** Collects sealed blobs in one buffer. Version 1 of the format has no compression. */
-export function createPackBuilder(sealer: Sealer, version: 1 | 2): PackBuilder {
-  let buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES_FIRST);
+/** Collects sealed blobs in memory that is given to it. Version 1 of the format has no compression. */
+export function createPackBuilder(sealer: Sealer, version: 1 | 2, memory: Buffer): PackBuilder {
+  let buffer = memory;
   let filled = 0;
   const blobs: BlobEntry[] = [];
 
+  /** Trees of huge directories are larger than the memory for a pack: such a pack gets its own. */
   const reserve = (bytes: number): void => {
     if (filled + bytes <= buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(buffer.length * 2, filled + bytes));
+    const larger = Buffer.from(new SharedArrayBuffer(filled + bytes + PACK_TAIL_BYTES_MAX));
     buffer.copy(larger, 0, 0, filled);
     buffer = larger;
   };
@@ -76,11 +87,13 @@ export function createPackBuilder(sealer: Sealer, version: 1 | 2): PackBuilder {
       return filled >= PACK_BYTES_TARGET || blobs.length >= PACK_BLOBS_MAX;
     },
     add(type, id, plain) {
-      const compressed = version === 1 ? plain : compress(plain);
-      const smaller = compressed.length < plain.length;
+      reserve(plain.length + SEAL_BYTES);
+      // Compressed to where it will be encrypted in place. It must come out smaller, or it is stored as it is.
+      const place = buffer.subarray(filled + NONCE_BYTES, filled + NONCE_BYTES + Math.max(0, plain.length - 1));
+      const compressed = version === 1 ? undefined : compressInto(place, plain);
       const offset = filled;
-      const length = append(smaller ? compressed : plain);
-      blobs.push({ type, id, offset, length, uncompressedLength: smaller ? plain.length : 0 });
+      const length = append(compressed === undefined ? plain : place.subarray(0, compressed));
+      blobs.push({ type, id, offset, length, uncompressedLength: compressed === undefined ? 0 : plain.length });
       return length;
     },
     finish() {

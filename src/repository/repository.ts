@@ -127,9 +127,9 @@ function assemble(unlocked: Unlocked, request: AccessOptions): Repository {
   const { store, sealer, config } = unlocked;
   const vault = { store, sealer, version: config.version };
   const catalog = createCatalog(vault, request);
-  const writer = createBlobWriter(vault, catalog);
-  const reader = createBlobReader(vault, catalog);
   const clock = request.clock ?? systemClock;
+  const writer = createBlobWriter(vault, catalog, { clock });
+  const reader = createBlobReader(vault, catalog);
   const identity = request.identity ?? currentIdentity();
 
   return {
@@ -153,7 +153,12 @@ function assemble(unlocked: Unlocked, request: AccessOptions): Repository {
       await catalog.load(signal);
       return writer.saveBlob('tree', encodeTree(nodes), signal);
     },
+    async packing(threads, signal) {
+      await catalog.load(signal);
+      return writer.packing(threads);
+    },
     flush: async (signal) => writer.flush(signal),
+    indexStored: async (signal) => writer.indexStored(signal),
     refresh: async (signal) => catalog.refresh(signal),
     async shareIndex(signal) {
       await catalog.load(signal);

@@ -1,6 +1,7 @@
 import crypto from 'node:crypto';
 import { SalvorError } from '#shared/errors';
 import { corrupt } from './corrupt.ts';
+import { nativeCodec } from './native.ts';
 
 /** The keys that seal everything in a repository but the key files. */
 export interface MasterKey {
@@ -24,7 +25,10 @@ export interface Sealer {
   readonly keys: KeyHandles;
   /** Encrypts and authenticates under a fresh random nonce: nonce, ciphertext, MAC. */
   seal(plain: Uint8Array): Buffer;
-  /** The same into a buffer; answers how many bytes it wrote: `plain.length + SEAL_BYTES`. */
+  /**
+   * The same into a buffer; answers how many bytes it wrote: `plain.length + SEAL_BYTES`. The plain bytes may lie where
+   * the ciphertext goes: `NONCE_BYTES` after the offset.
+   */
   sealInto(target: Buffer, offset: number, plain: Uint8Array): number;
   /** Verifies, then decrypts. Undefined if the MAC is wrong. */
   tryOpen(sealed: Uint8Array): Buffer | undefined;
@@ -32,7 +36,8 @@ export interface Sealer {
   open(sealed: Uint8Array, what: string): Buffer;
 }
 
-const NONCE_BYTES = 16;
+/** A sealed object begins with them; the ciphertext follows. */
+export const NONCE_BYTES = 16;
 const MAC_BYTES = 16;
 /** What sealing adds to the plain bytes. */
 export const SEAL_BYTES = NONCE_BYTES + MAC_BYTES;
@@ -58,6 +63,7 @@ export function createSealer(key: MasterKey | KeyHandles): Sealer {
   const macR = keys.macR.export();
   const nonceCipher = crypto.createCipheriv('aes-128-ecb', keys.macK, null).setAutoPadding(false);
   const nextNonce = createNonces();
+  const encrypt = createEncryptor(keys.encrypt);
 
   const mac = (nonce: Uint8Array, ciphertext: Uint8Array): Buffer => {
     const oneTimeKey = Buffer.concat([macR, nonceCipher.update(nonce)]);
@@ -66,11 +72,11 @@ export function createSealer(key: MasterKey | KeyHandles): Sealer {
 
   const sealInto = (target: Buffer, offset: number, plain: Uint8Array): number => {
     const nonce = nextNonce();
-    const ciphertext = crypto.createCipheriv('aes-256-ctr', keys.encrypt, nonce).update(plain);
+    const ciphertext = target.subarray(offset + NONCE_BYTES, offset + NONCE_BYTES + plain.length);
+    encrypt(ciphertext, plain, nonce);
     target.set(nonce, offset);
-    target.set(ciphertext, offset + NONCE_BYTES);
-    target.set(mac(nonce, ciphertext), offset + NONCE_BYTES + ciphertext.length);
-    return ciphertext.length + SEAL_BYTES;
+    target.set(mac(nonce, ciphertext), offset + NONCE_BYTES + plain.length);
+    return plain.length + SEAL_BYTES;
   };
 
   const tryOpen = (sealed: Uint8Array): Buffer | undefined => {
@@ -103,6 +109,20 @@ function handlesOf(key: MasterKey | KeyHandles): KeyHandles {
   const handle = (part: Buffer | crypto.KeyObject): crypto.KeyObject =>
     part instanceof crypto.KeyObject ? part : crypto.createSecretKey(part);
   return { encrypt: handle(key.encrypt), macK: handle(key.macK), macR: handle(key.macR) };
+}
+
+type Encrypt = (target: Uint8Array, plain: Uint8Array, nonce: Uint8Array) => void;
+
+function createEncryptor(key: crypto.KeyObject): Encrypt {
+  const native = nativeCodec();
+  if (native === undefined)
+    return (target, plain, nonce) => target.set(crypto.createCipheriv('aes-256-ctr', key, nonce).update(plain));
+  const bytes = key.export();
+  try {
+    return native.encryptor(bytes);
+  } finally {
+    bytes.fill(0);
+  }
 }
 
 function createNonces(): () => Buffer {

@@ -45,12 +45,29 @@ const ZERO_TIME = '0001-01-01T00:00:00Z';
 
 /** A directory as a tree blob, sorted by name; with the same nodes it equals restic's byte for byte. */
 export function encodeTree(nodes: readonly TreeNode[]): Buffer {
-  const sorted = [...nodes].sort((left, right) => Buffer.compare(left.name, right.name));
-  for (const [index, node] of sorted.entries()) {
-    if (!isEntryName(node.name)) throw invalidTree(`not a name: ${JSON.stringify(node.name.toString())}`);
-    if (sorted[index + 1]?.name.equals(node.name) === true) throw invalidTree(`two entries ${node.name.toString()}`);
+  return joinTree(nodes.map(encodeNode));
+}
+
+/** One entry of a tree as text. Both are bytes as latin1, a character per byte: they sort as bytes do, and need no decoding. */
+export interface NodeText {
+  readonly name: string;
+  /** Its JSON in UTF-8. */
+  readonly text: string;
+}
+
+/** A tree blob of entries that are encoded already. */
+export function joinTree(entries: readonly NodeText[]): Buffer {
+  const sorted = entries.toSorted((left, right) => (left.name < right.name ? -1 : 1));
+  for (const [index, { name }] of sorted.entries()) {
+    if (sorted[index + 1]?.name === name) throw invalidTree(`two entries ${Buffer.from(name, 'latin1').toString()}`);
   }
-  return Buffer.from(`{"nodes":[${sorted.map(encodeNode).join(',')}]}\n`);
+  return Buffer.from(`{"nodes":[${sorted.map(({ text }) => text).join(',')}]}\n`, 'latin1');
+}
+
+const ascii = /^[\0-\x7f]*$/;
+
+function toLatin1(text: string): string {
+  return ascii.test(text) ? text : Buffer.from(text).toString('latin1');
 }
 
 /** The entries of a tree blob. The bytes come from a store: whatever does not fit is `RepositoryCorrupt`. */
@@ -66,12 +83,13 @@ export function decodeTree(bytes: Uint8Array, id: BlobId): TreeNode[] {
 }
 
 /** The order of fields and which are left out when empty is restic's: see FORMAT.md. */
-function encodeNode(node: TreeNode): string {
+export function encodeNode(node: TreeNode): NodeText {
+  if (!isEntryName(node.name)) throw invalidTree(`not a name: ${JSON.stringify(node.name.toString())}`);
   const fields: string[] = [];
   const add = (name: string, json: string | undefined): void => {
     if (json !== undefined) fields.push(`"${name}":${json}`);
   };
-  add('name', jsonString(quote(node.name)));
+  add('name', encodeName(node.name));
   add('type', `"${node.type}"`);
   add('mode', nonZero(toGoMode(node)));
   add('mtime', `"${formatTimeNs(node.mtimeNs)}"`);
@@ -95,7 +113,17 @@ function encodeNode(node: TreeNode): string {
   add('device', nonZero(node.rdev));
   add('content', node.content === undefined ? 'null' : JSON.stringify(node.content));
   add('subtree', nonEmpty(node.subtree));
-  return `{${fields.join(',')}}`;
+  return { name: node.name.toString('latin1'), text: toLatin1(`{${fields.join(',')}}`) };
+}
+
+/** The same entry under another name. */
+export function renameNode({ name, text }: NodeText, to: string): NodeText {
+  const begin = (which: string): string => `{"name":${toLatin1(encodeName(Buffer.from(which, 'latin1')))}`;
+  return { name: to, text: begin(to) + text.slice(begin(name).length) };
+}
+
+function encodeName(name: Buffer): string {
+  return jsonString(quote(name));
 }
 
 function encodeXattr(xattr: Xattr): string {

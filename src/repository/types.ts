@@ -1,4 +1,5 @@
 import type { BlobPlace, SharedIndex } from './blob-index.ts';
+import type { Packing } from './packing.ts';
 import type { KeyHandles } from './seal.ts';
 
 /**
@@ -123,6 +124,17 @@ export interface Repository extends BlobSink, PackSource, AsyncDisposable {
   /** The irreducible polynomial of restic's Rabin chunker, from the config file. */
   readonly chunkerPolynomial: bigint;
 
+  /**
+   * Lets this many other threads of the process pack blobs, too. Dispose of it when they have ended; `flush` makes
+   * durable what they delivered.
+   */
+  packing(threads: number, signal?: AbortSignal): Promise<Packing>;
+
+  /**
+   * Lists the packs that are in the store already in an index file, and waits for no other: what a run that ends early
+   * has uploaded is used by the next. Only while a lock is held.
+   */
+  indexStored(signal?: AbortSignal): Promise<void>;
   /** Uploads what is pending: packs first, then an index of them. After it, all saved blobs are durable and indexed. */
   flush(signal?: AbortSignal): Promise<void>;
   /** Reads the index, or what appeared since that was done (written by movers, by restic). */

@@ -2,14 +2,17 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { zstdCompressSync } from 'node:zlib';
-import { nativeZstd } from './native-zstd.ts';
+import { nativeCodec } from './native.ts';
 import { decompressInto } from './zstd.ts';
 
 const plain = Buffer.concat([randomBytes(3000), Buffer.alloc(100_000, 'text ')]);
 const compressed = zstdCompressSync(plain);
 
 test('the libzstd of this Node can be called directly', () => {
-  assert.ok(nativeZstd() !== undefined, 'Node does not export it any more: restores are slower than they were');
+  assert.ok(
+    nativeCodec() !== undefined,
+    'Node does not export it any more: restores and backups are slower than they were',
+  );
 });
 
 test('a frame is decompressed into the memory it is given', () => {

@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { constants, zstdCompressSync, zstdDecompress, zstdDecompressSync } from 'node:zlib';
 import { messageOf } from '#shared/errors';
 import { corrupt } from './corrupt.ts';
-import { nativeZstd } from './native-zstd.ts';
+import { nativeCodec } from './native.ts';
 
 /** zstd's own default: the best ratio before the speed of one core drops below that of a disk. */
 const LEVEL = 3;
@@ -14,6 +14,16 @@ export function compress(plain: Uint8Array): Buffer {
     params: { [constants.ZSTD_c_compressionLevel]: LEVEL },
     pledgedSrcSize: plain.length,
   });
+}
+
+/** Compresses into one frame in the target; answers its length, or undefined if it does not fit. */
+export function compressInto(target: Uint8Array, plain: Uint8Array): number | undefined {
+  const native = nativeCodec();
+  if (native !== undefined) return native.compress(LEVEL, target, plain);
+  const compressed = compress(plain);
+  if (compressed.length > target.length) return undefined;
+  target.set(compressed);
+  return compressed.length;
 }
 
 /** Decompresses, but never to more than `bytesMax`: a few hostile bytes can ask for gigabytes. */
@@ -45,7 +55,7 @@ export async function decompressAside(compressed: Uint8Array, bytesMax: number, 
 
 /** Decompresses into the caller's memory and answers how many bytes it filled; more than fit is an error. */
 export function decompressInto(target: Uint8Array, compressed: Uint8Array, what: string): number {
-  const native = nativeZstd();
+  const native = nativeCodec();
   if (native === undefined) {
     const plain = decompress(compressed, target.length, what);
     target.set(plain);

@@ -19,8 +19,10 @@ interface Libc {
   readonly futimens: (fd: number, times: Buffer) => number;
   readonly lseek: (fd: number, offset: number | bigint, whence: number) => number | bigint;
   readonly fallocate: (fd: number, mode: number, offset: number, bytes: number) => number;
-  readonly posix_fadvise: (fd: number, offset: number, bytes: number, advice: number) => number;
   readonly mknod: (path: Buffer, mode: number, dev: bigint) => number;
+  readonly statx: (dirfd: number, path: Buffer, flags: number, mask: number, into: Buffer) => number;
+  readonly openat: (dirfd: number, path: Buffer, flags: number) => number;
+  readonly posix_fadvise: (fd: number, offset: number, length: number, advice: number) => number;
   readonly syncfs: { readonly async: (fd: number, done: (error: unknown, result: number) => void) => void };
   readonly errno: () => number;
 }
@@ -51,8 +53,10 @@ function bind(): Libc {
     futimens: bound('futimens', 'int', ['int', bytes]) as Libc['futimens'],
     lseek: bound('lseek', 'int64', ['int', 'int64', 'int']) as Libc['lseek'],
     fallocate: bound('fallocate', 'int', ['int', 'int', 'int64', 'int64']) as Libc['fallocate'],
-    posix_fadvise: bound('posix_fadvise', 'int', ['int', 'int64', 'int64', 'int']) as Libc['posix_fadvise'],
     mknod: bound('mknod', 'int', [bytes, 'uint32', 'uint64']) as Libc['mknod'],
+    statx: bound('statx', 'int', ['int', bytes, 'int', 'unsigned int', 'void *']) as Libc['statx'],
+    openat: bound('openat', 'int', ['int', bytes, 'int']) as Libc['openat'],
+    posix_fadvise: bound('posix_fadvise', 'int', ['int', 'int64', 'int64', 'int']) as Libc['posix_fadvise'],
     syncfs: bound('syncfs', 'int', ['int']) as Libc['syncfs'],
     errno: () => koffi.errno(),
   };

@@ -13,6 +13,8 @@ export const credentials = { accessKeyId: 'salvor-test', secretAccessKey: 'salvo
 
 export interface Gateway {
   readonly endpoint: string;
+  /** Holds a folder per bucket. */
+  readonly folder: string;
   readonly stop: () => Promise<void>;
 }
 
@@ -114,6 +116,7 @@ async function startServer({ bin, command, isTls }: ServerKind, commandLine: Com
     }),
   ]);
   return {
+    folder,
     endpoint: `${isTls ? 'https' : 'http'}://127.0.0.1:${port}`,
     async stop() {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
