@@ -93,6 +93,21 @@ test('a part that fails for a while is sent again, and no other', async () => {
   assert.deepEqual(server.requests.toSorted(), ['begin', 'finish', 'part 1', 'part 2', 'part 2', 'part 2']);
 });
 
+test('a short stream goes in one request, which is made again like a part', async () => {
+  const bodies: number[] = [];
+  await withServer(
+    async (request, response) => {
+      bodies.push((await bodyOf(request)).length);
+      if (bodies.length < 3) fail(response, 503, 'SlowDown');
+      else response.setHeader('etag', '"1"').end();
+    },
+    async (store) => {
+      assert.equal(await store.put('a', stream(1024 * 1024)), true);
+    },
+  );
+  assert.deepEqual(bodies, [1024 * 1024, 1024 * 1024, 1024 * 1024]);
+});
+
 test('an upload that fails for good is abandoned: no parts are left behind', async () => {
   const server = uploadServer((request, _count, response) => {
     if (request !== 'part 2') return undefined;
