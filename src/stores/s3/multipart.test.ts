@@ -108,15 +108,24 @@ test('a short stream goes in one request, which is made again like a part', asyn
   assert.deepEqual(bodies, [1024 * 1024, 1024 * 1024, 1024 * 1024]);
 });
 
-test('an upload that fails for good is abandoned: no parts are left behind', async () => {
+test('an upload that fails for good is abandoned: no parts are left behind, and its source is closed', async () => {
   const server = uploadServer((request, _count, response) => {
     if (request !== 'part 2') return undefined;
     fail(response, 403, 'AccessDenied');
     return 'instead';
   });
+  let isClosed = false;
+  async function* source(): AsyncGenerator<Buffer> {
+    try {
+      for (;;) yield* stream();
+    } finally {
+      isClosed = true;
+    }
+  }
   await withServer(server.answer, async (store) => {
-    await assert.rejects(store.put('a', stream()), withCode('StoreAccessDenied'));
+    await assert.rejects(store.put('a', source()), withCode('StoreAccessDenied'));
   });
+  assert.ok(isClosed);
   assert.equal(server.requests.at(-1), 'abandon');
   assert.ok(!server.requests.includes('finish'));
 });

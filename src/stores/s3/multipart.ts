@@ -48,18 +48,21 @@ export async function putInParts(s3: S3Bucket, key: string, body: ObjectBody, op
   const signal = options?.signal === undefined ? stopping.signal : AbortSignal.any([options.signal, stopping.signal]);
   const target: Target = { s3, key, options: { ...options, signal } };
   const parts = partsOf(target, body);
-  const first = await parts.next();
-  if (first.done === true) return s3.putBytes(key, Buffer.alloc(0), options);
-  const second = await parts.next();
-  if (second.done === true) return s3.putBytes(key, first.value.bytes, options);
-
-  const upload = await begin(target);
   try {
-    const sent = await sendAll(upload, resumed([first.value, second.value], parts), stopping);
-    return await complete(upload, sent);
-  } catch (error) {
-    await abandon(upload);
-    throw error;
+    const first = await parts.next();
+    if (first.done === true) return await s3.putBytes(key, Buffer.alloc(0), options);
+    const second = await parts.next();
+    if (second.done === true) return await s3.putBytes(key, first.value.bytes, options);
+    const upload = await begin(target);
+    try {
+      return await complete(upload, await sendAll(upload, resumed([first.value, second.value], parts), stopping));
+    } catch (error) {
+      await abandon(upload);
+      throw error;
+    }
+  } finally {
+    // A source that was not read to its end has something to close.
+    await parts.return();
   }
 }
 
