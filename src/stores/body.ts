@@ -1,6 +1,9 @@
 import { isAbort, messageOf, SalvorError } from '#shared/errors';
 import type { ObjectBody, PutOptions } from './store.ts';
 
+/** More is not read into memory at once: packs are below 512 MiB. Larger objects are read in ranges. */
+export const READ_BYTES_MAX = 1024 * 1024 * 1024;
+
 /** Bytes of the body, if they are known before it is read. */
 export function knownLength(body: ObjectBody, options: PutOptions | undefined): number | undefined {
   return body instanceof Uint8Array ? body.length : options?.length;
@@ -43,17 +46,12 @@ export async function* observed(
 }
 
 async function* readable<T>(source: AsyncIterable<T>, signal: AbortSignal | undefined): AsyncGenerator<T> {
+  signal?.throwIfAborted();
   const iterator = source[Symbol.asyncIterator]();
-  const aborted = Promise.withResolvers<never>();
-  const onAbort = (): void => aborted.reject(signal?.reason);
-  // Nobody may be waiting when it rejects.
-  aborted.promise.catch(() => undefined);
-  signal?.addEventListener('abort', onAbort, { once: true });
   let ended = false;
   try {
-    signal?.throwIfAborted();
     for (;;) {
-      const step = await Promise.race([nextOf(iterator), aborted.promise]);
+      const step = await nextOf(iterator, signal);
       if (step.done === true) {
         ended = true;
         return;
@@ -61,22 +59,31 @@ async function* readable<T>(source: AsyncIterable<T>, signal: AbortSignal | unde
       yield step.value;
     }
   } finally {
-    signal?.removeEventListener('abort', onAbort);
     // A source that hangs would not answer to this either: it is told, and not waited for.
     if (!ended) void Promise.resolve(iterator.return?.()).catch(() => undefined);
   }
 }
 
-async function nextOf<T>(iterator: AsyncIterator<T>): Promise<IteratorResult<T>> {
+/** The next step of the source, or the abort if that comes first. */
+async function nextOf<T>(iterator: AsyncIterator<T>, signal: AbortSignal | undefined): Promise<IteratorResult<T>> {
+  const { promise, resolve, reject } = Promise.withResolvers<IteratorResult<T>>();
+  const onAbort = (): void => reject(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  // Not a race with one long-lived promise: that would remember every step of a long stream.
+  iterator.next().then(resolve, (error: unknown) => reject(sourceError(error)));
   try {
-    return await iterator.next();
-  } catch (error) {
-    if (error instanceof SalvorError || isAbort(error)) throw error;
-    throw new SalvorError(`What was to be written could not be read: ${messageOf(error)}`, {
-      code: 'SourceUnreadable',
-      cause: error,
-    });
+    return await promise;
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
   }
+}
+
+function sourceError(error: unknown): unknown {
+  if (error instanceof SalvorError || isAbort(error)) return error;
+  return new SalvorError(`What was to be written could not be read: ${messageOf(error)}`, {
+    code: 'SourceUnreadable',
+    cause: error,
+  });
 }
 
 function otherLength(received: string, announced: number): SalvorError {

@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { SalvorError } from '#shared/errors';
 import type { Clock } from '#shared/time';
 import { createMemoryStore } from './memory/memory-store.ts';
-import { keysOf, withCode } from './store.contract.ts';
+import { keysOf, storeContract, withCode } from './store.contract.ts';
 import type { Store } from './store.ts';
+import { withFaults } from './with-faults.ts';
 import { withLimit } from './with-limit.ts';
 import { withRetry } from './with-retry.ts';
 
@@ -37,6 +38,25 @@ function failing(store: Store, errors: SalvorError[]): Store {
     get: async (key, options) => orFail(async () => store.get(key, options)),
   };
 }
+
+/** All calls but puts below `s/`: those are streams, which no decorator can write again. */
+const anyCall = [
+  ...(['get', 'head', 'delete', 'list'] as const).map((on) => ({ on })),
+  ...['a/', 'b/', 'c/', 'l/', 'm/', 'n/'].map((prefix) => ({ on: 'put' as const, prefix })),
+];
+
+storeContract('memory that fails or loses its answer at random, with retries', async () => ({
+  store: withRetry(
+    withFaults(createMemoryStore(), {
+      faults: anyCall.flatMap((calls) => [
+        { ...calls, when: { chance: 0.1 }, effect: { kind: 'fail' } },
+        { ...calls, when: { chance: 0.1 }, effect: { kind: 'lose-answer' } },
+      ]),
+    }),
+    { clock: recordingClock() },
+  ),
+  dispose: async () => {},
+}));
 
 test('a call that fails for a while is made again until it succeeds', async () => {
   const clock = recordingClock();

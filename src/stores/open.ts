@@ -23,7 +23,7 @@ export interface StoreSpec {
   readonly location: string | StoreLocation;
   /** For S3; without them the default chain of the AWS SDK is used (environment, files, IRSA, instance role). */
   readonly credentials?: S3Credentials;
-  /** See with-retry.ts: for a person who waits for the answer. */
+  /** See retry.ts: for a person who waits for the answer. */
   readonly firstAttemptsMax?: number;
   /** Bounds on bytes per second; default: none. */
   readonly bandwidth?: Bandwidth;

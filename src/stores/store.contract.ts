@@ -202,6 +202,19 @@ function streams(of: () => Store, largeBytes: number): void {
     assert.equal(await of().head('s/never'), undefined);
   });
 
+  test('closes a stream that it does not read to its end', async () => {
+    let isClosed = false;
+    async function* source(): AsyncGenerator<Uint8Array> {
+      try {
+        yield* pieces(largeBytes);
+      } finally {
+        isClosed = true;
+      }
+    }
+    await assert.rejects(of().put('s/closed', source(), { length: 1 }), withCode('InvalidInput'));
+    assert.ok(isClosed);
+  });
+
   test('gives up a stream that hangs when the caller does', async () => {
     for (const givenBytes of [0, largeBytes]) {
       const abort = new AbortController();

@@ -3,8 +3,8 @@ import type { Dirent } from 'node:fs';
 import { link, mkdir, open, opendir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SalvorError } from '#shared/errors';
-import { piecesOf } from '../body.ts';
-import { cutShort, noObjectLock, objectMissing, pastTheEnd } from '../errors.ts';
+import { piecesOf, READ_BYTES_MAX } from '../body.ts';
+import { cutShort, noObjectLock, objectMissing, pastTheEnd, tooLarge } from '../errors.ts';
 import { checkKey, checkPrefix, checkRange, isKey } from '../keys.ts';
 import type { CallOptions, GetOptions, ObjectBody, ObjectInfo, PutOptions, Store } from '../store.ts';
 import { diskError, errnoOf } from './disk-errors.ts';
@@ -87,6 +87,7 @@ async function get(disk: DiskFolder, key: string, options?: GetOptions): Promise
     const { size } = await file.stat();
     const wanted = length ?? Math.max(0, size - offset);
     if (offset + wanted > size) throw pastTheEnd(disk.location, key, Math.max(0, size - offset), wanted);
+    if (wanted > READ_BYTES_MAX) throw tooLarge(disk.location, key, READ_BYTES_MAX);
     const bytes = Buffer.allocUnsafe(wanted);
     for (let filled = 0; filled < wanted;) {
       signal?.throwIfAborted();

@@ -1,6 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Retry } from '../retry.ts';
-import type { CallOptions } from '../store.ts';
+import type { CallOptions, Store } from '../store.ts';
 import type { S3Timing } from './client.ts';
 import { credentialsError, isClockSkewCorrected, isExpired } from './s3-errors.ts';
 import type { S3Attempt } from './s3-errors.ts';
@@ -16,6 +16,8 @@ export interface S3Bucket {
   readonly timing: S3Timing;
   /** For the parts of a large upload: what was read of a stream cannot be read again by who called. */
   readonly retry: Retry;
+  /** For a stream that turns out to be short, for the same reason: a put of bytes with retries. */
+  readonly putBytes: Store['put'];
   /** Learnt from the first refusal: buckets with a default retention take no upload without Content-MD5. */
   wantsMd5: boolean;
 }

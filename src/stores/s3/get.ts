@@ -2,6 +2,7 @@ import { addAbortSignal } from 'node:stream';
 import type { Readable } from 'node:stream';
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3';
 import { SalvorError } from '#shared/errors';
+import { READ_BYTES_MAX } from '../body.ts';
 import { cutShort, objectMissing, pastTheEnd, tooLarge } from '../errors.ts';
 import { checkKey, checkRange } from '../keys.ts';
 import type { CallOptions, GetOptions, ObjectInfo } from '../store.ts';
@@ -9,9 +10,6 @@ import { attemptOf, call } from './call.ts';
 import type { S3Bucket } from './call.ts';
 import { refuseMissingBucket } from './listing.ts';
 import { isObjectMissing, s3Error, statusOf } from './s3-errors.ts';
-
-/** More is not read into memory at once: packs are below 512 MiB. Larger objects are read in ranges. */
-const READ_BYTES_MAX = 1024 * 1024 * 1024;
 
 /** Reads an object or a range of it into memory; answers all of the bytes or none. */
 export async function get(s3: S3Bucket, key: string, options?: GetOptions): Promise<Buffer> {

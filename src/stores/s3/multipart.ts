@@ -11,7 +11,7 @@ import { attemptOf, call } from './call.ts';
 import type { S3Bucket } from './call.ts';
 import { head } from './get.ts';
 import { lockFields } from './object-lock.ts';
-import { md5Of, putWhole, withCondition, withMd5IfWanted } from './put-whole.ts';
+import { md5Of, withCondition, withMd5IfWanted } from './put-whole.ts';
 import { isUploadMissing, notS3, s3Error, statusOf } from './s3-errors.ts';
 
 /** S3 takes parts from 5 MiB; these fill a fast line, and a broken one costs little. */
@@ -42,24 +42,27 @@ interface Upload extends Target {
   readonly uploadId: string;
 }
 
-/** Writes a large object or a stream; a stream of one part goes in one request. What was sent of a failed upload is removed. */
+/** Writes a large object or a stream; a short stream goes in one request. What was sent of a failed upload is removed. */
 export async function putInParts(s3: S3Bucket, key: string, body: ObjectBody, options?: PutOptions): Promise<boolean> {
   const stopping = new AbortController();
   const signal = options?.signal === undefined ? stopping.signal : AbortSignal.any([options.signal, stopping.signal]);
   const target: Target = { s3, key, options: { ...options, signal } };
   const parts = partsOf(target, body);
-  const first = await parts.next();
-  if (first.done === true) return putWhole(s3, key, Buffer.alloc(0), options);
-  const second = await parts.next();
-  if (second.done === true) return putWhole(s3, key, first.value.bytes, options);
-
-  const upload = await begin(target);
   try {
-    const sent = await sendAll(upload, resumed([first.value, second.value], parts), stopping);
-    return await complete(upload, sent);
-  } catch (error) {
-    await abandon(upload);
-    throw error;
+    const first = await parts.next();
+    if (first.done === true) return await s3.putBytes(key, Buffer.alloc(0), options);
+    const second = await parts.next();
+    if (second.done === true) return await s3.putBytes(key, first.value.bytes, options);
+    const upload = await begin(target);
+    try {
+      return await complete(upload, await sendAll(upload, resumed([first.value, second.value], parts), stopping));
+    } catch (error) {
+      await abandon(upload);
+      throw error;
+    }
+  } finally {
+    // A source that was not read to its end has something to close.
+    await parts.return();
   }
 }
 

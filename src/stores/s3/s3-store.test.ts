@@ -2,7 +2,25 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { SalvorError } from '#shared/errors';
 import { keysOf, withCode } from '../store.contract.ts';
-import { quickTiming, withServer } from './scripted-server.fixture.ts';
+import { bodyOf, quickTiming, withServer } from './scripted-server.fixture.ts';
+
+test('one connection serves call after call, with large bodies too', async () => {
+  const sockets = new Set<unknown>();
+  await withServer(
+    async (request, response) => {
+      sockets.add(request.socket);
+      await bodyOf(request);
+      response.setHeader('etag', '"1"').end('x');
+    },
+    async (store) => {
+      for (let round = 0; round < 3; round++) {
+        await store.put('a', Buffer.alloc(3_000_000));
+        await store.get('a');
+      }
+    },
+  );
+  assert.equal(sockets.size, 1);
+});
 
 describe('the S3 store and a server that misbehaves', () => {
   test('a socket that says nothing does not hang the caller', async () => {

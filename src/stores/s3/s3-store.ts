@@ -6,6 +6,7 @@ import type { S3Credentials } from '../open.ts';
 import { createRetry } from '../retry.ts';
 import type { Retry } from '../retry.ts';
 import type { CallOptions, Store } from '../store.ts';
+import { withRetry } from '../with-retry.ts';
 import { attemptOf, call } from './call.ts';
 import type { S3Bucket } from './call.ts';
 import { createClient, defaultTiming } from './client.ts';
@@ -20,13 +21,14 @@ export interface S3Options {
   /** Without them the SDK's default chain is asked. */
   readonly credentials?: S3Credentials | undefined;
   readonly timing?: S3Timing;
-  /** Of the requests of an upload in parts; other calls are made once, and `withRetry` repeats them. */
+  /** Of the requests that a stream becomes; other calls are made once, and `withRetry` repeats them. */
   readonly retry?: Retry;
 }
 
 /** A bucket, or a folder of one, as a store. Does not talk to it yet. Throws `InvalidInput` if the caFile cannot be used. */
 export async function openS3Store(where: S3Location, options: S3Options = {}): Promise<Store> {
   const timing = options.timing ?? defaultTiming;
+  const retry = options.retry ?? createRetry();
   const s3: S3Bucket = {
     client: await createClient(where, options.credentials, timing),
     bucket: where.bucket,
@@ -34,10 +36,11 @@ export async function openS3Store(where: S3Location, options: S3Options = {}): P
     location: formatLocation(where),
     caFile: where.caFile,
     timing,
-    retry: options.retry ?? createRetry(),
+    retry,
+    putBytes: async (key, body, putOptions) => withRetry(store, retry).put(key, body, putOptions),
     wantsMd5: false,
   };
-  return {
+  const store: Store = {
     location: s3.location,
     put: async (key, body, putOptions) => put(s3, key, body, putOptions),
     get: async (key, getOptions) => get(s3, key, getOptions),
@@ -52,6 +55,7 @@ export async function openS3Store(where: S3Location, options: S3Options = {}): P
       retentionOf: async (key, callOptions) => retentionOf(s3, key, callOptions),
     },
   };
+  return store;
 }
 
 /** In a bucket with versions this adds a delete marker: the object is gone for readers, and its versions are kept. */
