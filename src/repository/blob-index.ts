@@ -63,6 +63,7 @@ export function createBlobIndex(options: BlobIndexOptions = {}): BlobIndex {
   const packIds = createPackIds({ folder, recentMax: packsInMemoryMax });
   const closing = new AbortController();
   let table = createBlobTable(blobsInMemoryMax, seed);
+  let isTableShared = false;
   let settled: Run | undefined;
   let unsettled: readonly Run[] = [];
   let settling: Promise<unknown> = Promise.resolve();
@@ -88,7 +89,10 @@ export function createBlobIndex(options: BlobIndexOptions = {}): BlobIndex {
 
   const spill = (): void => {
     unsettled = [...unsettled, writeRun(folder, keyed(table.records, table.count, seed))];
-    table = createBlobTable(blobsInMemoryMax, seed);
+    // Others may be looking into this memory; otherwise it serves again.
+    if (isTableShared) table = createBlobTable(blobsInMemoryMax, seed);
+    else table.clear();
+    isTableShared = false;
     view = undefined;
   };
 
@@ -147,6 +151,7 @@ export function createBlobIndex(options: BlobIndexOptions = {}): BlobIndex {
     share() {
       const files = [...runs().map(({ file }) => file), ...(packIds.file === undefined ? [] : [packIds.file])];
       for (const file of files) file.hold();
+      isTableShared = true;
       return {
         view: currentView(),
         [Symbol.dispose]() {

@@ -17,6 +17,8 @@ export interface BlobTable {
   append(records: Uint32Array, firstPack: number): number;
   /** Puts what was added since into the slots; of a blob that came twice the first record is kept. */
   view(): TableView;
+  /** Forgets all, to take other blobs in the same memory. Nobody may have a view any more. */
+  clear(): void;
 }
 
 const SLOTS_FIRST = 1024;
@@ -56,6 +58,11 @@ export function createBlobTable(capacity: number, seed: number): BlobTable {
     view() {
       if (placed < count) placeAll();
       return { count, records, slots };
+    },
+    clear() {
+      placed = 0;
+      count = 0;
+      slots.fill(0);
     },
   };
 }
