@@ -5,13 +5,14 @@ import type { BlobIndex, SharedIndex } from './blob-index.ts';
 import type { BlobLookup } from './blob-lookup.ts';
 import { listFiles } from './files.ts';
 import type { Vault } from './files.ts';
+import type { IndexBatch } from './index-batch.ts';
 import { loadIndexFile } from './index-file.ts';
 import type { PackEntry } from './pack.ts';
 import { createPackSorter } from './pack-sorter.ts';
 import type { PackSorter } from './pack-sorter.ts';
 
-/** Index files read at a time: each has up to 8 MiB of JSON. */
-const READS_MAX = 4;
+/** Index files read at a time: each has up to 8 MiB of JSON, and takes 25 MB meanwhile. */
+const READS_MAX = 3;
 
 /** A prune replaces index files while they are read; it does so once, not again and again. */
 const ATTEMPTS_MAX = 3;
@@ -56,7 +57,7 @@ export function createCatalog(vault: Vault, { scratchFolder }: CatalogOptions = 
   };
 
   const readInto = async (into: BlobIndex, ids: readonly string[], signal: AbortSignal | undefined): Promise<void> => {
-    await mapLimit(ids, READS_MAX, async (id, both) => into.add(await loadIndexFile(vault, id, both)), signal);
+    await readIndexFiles(vault, ids, { add: (batch) => into.add(batch), signal });
     await into.settle(signal);
   };
 
@@ -148,6 +149,20 @@ export function createCatalog(vault: Vault, { scratchFolder }: CatalogOptions = 
   };
 }
 
+interface Reading {
+  /** Keeps nothing of the batch. */
+  readonly add: (batch: IndexBatch) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function readIndexFiles(vault: Vault, ids: readonly string[], { add, signal }: Reading): Promise<void> {
+  const readOne = async (id: string, both: AbortSignal): Promise<void> => {
+    using batch = await loadIndexFile(vault, id, both);
+    add(batch);
+  };
+  await mapLimit(ids, READS_MAX, readOne, signal);
+}
+
 /** Does the work again if a file it was about to read was replaced. */
 async function whileReplaced<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -168,7 +183,7 @@ async function sortPacks(
   const sorter = createPackSorter(place);
   try {
     const ids = (await listFiles(vault, 'index', signal)).map((file) => file.key);
-    await mapLimit(ids, READS_MAX, async (id, both) => sorter.add(await loadIndexFile(vault, id, both)), signal);
+    await readIndexFiles(vault, ids, { add: (batch) => sorter.add(batch), signal });
     return sorter;
   } catch (error) {
     sorter[Symbol.dispose]();

@@ -3,6 +3,7 @@ import { parseObject } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { fileId, isId } from './ids.ts';
 import { FILE_BYTES_MAX } from './limits.ts';
+import { releaseMemory } from './release-memory.ts';
 import type { Sealer } from './seal.ts';
 import type { ObjectInfo, Store } from '#stores/store';
 import { compress, decompressAside } from './zstd.ts';
@@ -37,7 +38,7 @@ export async function loadFile(vault: Vault, kind: FileKind, id: string, signal?
   return parseObject(await loadText(vault, kind, id, signal), `The file ${kind}/${id}`);
 }
 
-/** The same, but its text: what should be JSON, in UTF-8. */
+/** The same, but its text: what should be JSON, in UTF-8. The memory is the caller's alone. */
 export async function loadText(vault: Vault, kind: FileKind, id: string, signal?: AbortSignal): Promise<Buffer> {
   const what = `The file ${kind}/${id}`;
   const stored = await vault.store.get(`${kind}/${id}`, options(signal));
@@ -47,8 +48,10 @@ export async function loadText(vault: Vault, kind: FileKind, id: string, signal?
 
 async function unpack(plain: Buffer, bytesMax: number, what: string): Promise<Buffer> {
   if (plain[0] === BRACE) return plain;
-  if (plain[0] === ZSTD) return decompressAside(plain.subarray(1), bytesMax, what);
-  throw corrupt(`${what} has an unknown encoding: its first byte is ${plain[0]}`);
+  if (plain[0] !== ZSTD) throw corrupt(`${what} has an unknown encoding: its first byte is ${plain[0]}`);
+  const text = await decompressAside(plain.subarray(1), bytesMax, what);
+  releaseMemory(plain);
+  return text;
 }
 
 /** The files of a kind. Names that are not ids (of programs that crashed) are passed over, as restic does. */

@@ -10,6 +10,7 @@ import { scanIndex } from './index-scanner.ts';
 import { INDEX_BLOBS_MAX, PACK_BYTES_MAX } from './limits.ts';
 import { checkEntry } from './pack.ts';
 import type { BlobEntry, PackEntry } from './pack.ts';
+import { releaseMemory } from './release-memory.ts';
 import type { BlobType } from './types.ts';
 
 /** The JSON of one index file. */
@@ -38,11 +39,22 @@ export function decodeIndex(fields: Fields, what: string): PackEntry[] {
   );
 }
 
+/** What an index file lists; its memory is given back when it is disposed. */
+export type LoadedIndex = IndexBatch & Disposable;
+
 /** Reads an index file: what it lists, without an object for each blob. Throws `StoreObjectMissing` if it is gone. */
-export async function loadIndexFile(vault: Vault, id: string, signal?: AbortSignal): Promise<IndexBatch> {
+export async function loadIndexFile(vault: Vault, id: string, signal?: AbortSignal): Promise<LoadedIndex> {
   const what = `The file index/${id}`;
   const text = await loadText(vault, 'index', id, signal);
-  return scanIndex(text) ?? toBatch(decodeIndex(parseObject(text, what), what));
+  const batch = scanIndex(text) ?? toBatch(decodeIndex(parseObject(text, what), what));
+  releaseMemory(text);
+  return {
+    ...batch,
+    [Symbol.dispose]() {
+      releaseMemory(batch.records);
+      releaseMemory(batch.packIds);
+    },
+  };
 }
 
 /** Cuts packs into index files of bounded size; a pack is never divided. */
