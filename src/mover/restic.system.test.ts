@@ -7,6 +7,7 @@ import {
   linkSync,
   lutimesSync,
   mkdirSync,
+  readdirSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -231,6 +232,21 @@ test('what restic backed up, Salvor restores, equal to the source', async (t) =>
   assertSameTree(source, target);
   const { differences } = await verifyTree({ source: repository, tree, target, signal });
   assert.deepEqual(differences, []);
+});
+
+test('sockets and attributes of links, which restic does not restore, do not keep it from all else', async (t) => {
+  const { source, repositoryPath, folder, restic, open: openIt } = await world(t);
+  makeNode(Buffer.from(join(source, 'socket')), 'socket', 0n);
+  symlinkSync('file', join(source, 'link'));
+  writeXattr(Buffer.from(join(source, 'link')), { name: 'trusted.note', value: Buffer.from('on a link') });
+  writeFileSync(join(source, 'file'), 'content');
+  await (await createRepository(await openDiskStore(repositoryPath), { password }))[Symbol.asyncDispose]();
+  await using repository = await openIt();
+  await snapshot(repository, (await backup(repository, source)).tree);
+  const target = await folder('restored-by-restic');
+  restic('restore', 'latest', '--target', target);
+  assert.deepEqual(readdirSync(target).sort(), ['file', 'link']);
+  assert.match(restic('check', '--read-data'), /no errors were found/);
 });
 
 test('what Salvor backed up, Salvor restores, sockets and link targets of any bytes included, and finds every lost bit of metadata', async (t) => {

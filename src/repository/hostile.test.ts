@@ -166,13 +166,13 @@ describe('stored bytes that are not what was written', () => {
         assert.ok(digest === undefined || digest === base.digest, 'other content than was saved');
         if (!same && !spoil.key.startsWith('data/')) assert.equal(digest, undefined);
       }),
-      runs(100),
+      runs(60),
     );
   });
 });
 
 describe('sealed nonsense', () => {
-  for (const [kind, count] of Object.entries({ config: 50, 'index/': 120, 'snapshots/': 80 })) {
+  for (const [kind, count] of Object.entries({ config: 40, 'index/': 80, 'snapshots/': 50 })) {
     test(`in ${kind} is refused with its name, or leads to nothing but what was saved`, async () => {
       const [key] = keysUnder(kind);
       await fc.assert(
@@ -200,7 +200,7 @@ describe('sealed nonsense', () => {
           await writer.saveSnapshot(snapshotOf(root.id));
         });
       }),
-      runs(80),
+      runs(50),
     );
   });
 
@@ -221,7 +221,7 @@ describe('sealed nonsense', () => {
         }
         store.objects.delete(key);
       }),
-      runs(80),
+      runs(40),
     );
   });
 
@@ -234,7 +234,7 @@ describe('sealed nonsense', () => {
           store.objects.set(`keys/${fileId(Buffer.from(json))}`, Buffer.from(json));
         });
       }),
-      runs(60),
+      runs(40),
     );
   });
 
@@ -286,7 +286,7 @@ describe('sealed nonsense', () => {
         });
         assert.equal(digest, base.digest, 'the index alone leads to the blobs');
       }),
-      runs(60),
+      runs(40),
     );
   });
 });
