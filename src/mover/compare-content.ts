@@ -1,7 +1,7 @@
 import { plainBytes } from '#repository/pack';
 import type { PackSource, TreeNode } from '#repository/types';
 import { createByteGate } from './byte-gate.ts';
-import type { ComparedBlob, ComparedFile, FileAnswer } from './compare-job.ts';
+import type { ComparedBlob, NamedFile, FileAnswer } from './compare-job.ts';
 import type { ComparedMetadata } from './compare-metadata.ts';
 import { isRestoredXattr } from './metadata.ts';
 import type { RestoreThreads } from './restore-threads.ts';
@@ -23,7 +23,7 @@ export interface FileToCompare {
   /** For the system call. */
   readonly place: Buffer;
   /** Told once for each part of the file. */
-  readonly onPart: (answer: FileAnswer, part: ComparedFile) => void;
+  readonly onPart: (answer: FileAnswer, part: NamedFile) => void;
   /** Told after the last part. */
   readonly onEnd: () => Promise<void>;
 }
@@ -34,7 +34,7 @@ const jobFilesMax = 256;
 const bytesInFlightMax = 64 * 1024 * 1024;
 
 interface Part {
-  readonly file: ComparedFile;
+  readonly file: NamedFile;
   readonly answered: (answer: FileAnswer) => Promise<void>;
 }
 
@@ -98,12 +98,12 @@ export function createFileComparer({ source, threads, signal }: FileComparerOpti
   };
 }
 
-function* partsOf({ node, place }: FileToCompare, source: FileComparerOptions['source']): Generator<ComparedFile> {
+function* partsOf({ node, place }: FileToCompare, source: FileComparerOptions['source']): Generator<NamedFile> {
   const common = { path: place.toString('latin1'), size: node.size ?? 0 };
   let blobs: ComparedBlob[] = [];
   let position = 0;
   let end = 0;
-  const part = (): ComparedFile => ({
+  const part = (): NamedFile => ({
     ...common,
     ...(position === 0 ? { metadata: comparedMetadata(node) } : {}),
     position,

@@ -14,12 +14,23 @@ export interface CompareJob {
   readonly files: readonly ComparedFile[];
 }
 
-export interface ComparedFile {
+export type ComparedFile = NamedFile | OpenedFile;
+
+/** A file that is opened for this. */
+export interface NamedFile extends Part {
   /** The path for the system call, each byte as one character. */
   readonly path: string;
   /** With the part that begins the file. */
   readonly metadata?: ComparedMetadata;
   readonly size: number;
+}
+
+/** A file or device that is open. */
+export interface OpenedFile extends Part {
+  readonly fd: number;
+}
+
+interface Part {
   /** Where the first of the blobs begins. */
   readonly position: number;
   readonly blobs: readonly ComparedBlob[];
@@ -58,6 +69,7 @@ export function createCompareWork(): (job: CompareJob) => CompareAnswer {
   return ({ files }) =>
     files.map((file) => {
       try {
+        if ('fd' in file) return { found: [], differing: compareBlobs(file.fd, file, memory) };
         return compareFile(file, memory);
       } catch (error) {
         if (errnoOf(error) === undefined) throw error;
@@ -68,7 +80,7 @@ export function createCompareWork(): (job: CompareJob) => CompareAnswer {
 
 type Memory = (bytes: number) => Buffer;
 
-function compareFile(file: ComparedFile, memory: Memory): FileAnswer {
+function compareFile(file: NamedFile, memory: Memory): FileAnswer {
   const path = Buffer.from(file.path, 'latin1');
   const found: Found[] = [];
   let inode: Inode | undefined;
@@ -103,7 +115,7 @@ export function openToRead(path: Buffer): number {
   }
 }
 
-function compareBlobs(fd: number, file: ComparedFile, memory: Memory): number[] {
+function compareBlobs(fd: number, file: Part, memory: Memory): number[] {
   const bytes = file.blobs.reduce((sum, blob) => sum + blob.bytes, 0);
   // So that the disk is asked, and not what the kernel remembers of the writing.
   adviseUncached(fd, file.position, bytes);

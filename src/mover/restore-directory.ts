@@ -68,7 +68,7 @@ export function openDescriptors(): Disposable & { readonly open: Set<number> } {
 /** Makes a directory and opens it. A symlink that somebody puts in its place is an error (ENOTDIR or ELOOP). */
 export function openTargetDirectory(run: RestoreRun, entry: Entry): TargetDirectory {
   const { directory: parent, node, path, place } = entry;
-  makeDirectory(entry);
+  makeDirectory(run, entry);
   const fd = openSync(place, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   run.open.add(fd);
   parent.hold();
@@ -83,12 +83,12 @@ export function openTargetDirectory(run: RestoreRun, entry: Entry): TargetDirect
   return targetDirectory({ fd, path, depth: parent.depth + 1, onLast: finish });
 }
 
-function makeDirectory({ directory, node, place }: Entry): void {
+function makeDirectory(run: RestoreRun, { directory, node, place }: Entry): void {
   try {
     mkdirSync(place, 0o700);
   } catch (error) {
     // The target was found empty but for its own lost+found.
     const isLostAndFound = directory.depth === 0 && node.name.toString('latin1') === 'lost+found';
-    if (errnoOf(error) !== 'EEXIST' || !isLostAndFound) throw error;
+    if (errnoOf(error) !== 'EEXIST' || !(isLostAndFound || run.existing === 'resume')) throw error;
   }
 }

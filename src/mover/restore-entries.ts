@@ -1,15 +1,15 @@
-import { linkSync, lstatSync, symlinkSync, unlinkSync, type BigIntStats } from 'node:fs';
+import { linkSync, lstatSync, readlinkSync, symlinkSync, unlinkSync, type BigIntStats } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
-import type { BlobId, PackSource, TreeNode } from '#repository/types';
+import type { BlobId, TreeNode } from '#repository/types';
 import { applyToPath } from './apply-metadata.ts';
 import { treeDepthMax } from './directory.ts';
-import { hardLinkKey } from './metadata.ts';
+import { hardLinkKey, typeOf } from './metadata.ts';
 import { byBytes, isSafeName, joinPath } from './names.ts';
 import { makeNode } from './posix/files.ts';
-import type { BlobRestorer } from './restore-blobs.ts';
 import { restoreFile } from './restore-content.ts';
 import { keepOpenBounded, openTargetDirectory, type TargetDirectory } from './restore-directory.ts';
 import { EntryProblem, type RestoreReport } from './restore-report.ts';
+import type { ContentRun } from './want-content.ts';
 
 /** Entries between two looks at signals and timers: about ten milliseconds of work. */
 const entriesBetweenPauses = 128;
@@ -17,10 +17,9 @@ const entriesBetweenPauses = 128;
 const treesExpected = 64;
 
 /** One run into a target. */
-export interface RestoreRun {
-  readonly source: PackSource;
-  readonly signal: AbortSignal;
-  readonly blobs: BlobRestorer;
+export interface RestoreRun extends ContentRun {
+  /** What is there already: an error, or what an earlier run left, to be completed. */
+  readonly existing: 'refuse' | 'resume';
   readonly report: RestoreReport;
   readonly root: TargetDirectory;
   /** Descriptors of what is not finished yet. */
@@ -132,13 +131,15 @@ function sameInode(first: TreeNode, other: TreeNode): boolean {
 }
 
 function linkTo(run: RestoreRun, { path, place }: Entry, first: FirstName): void {
-  linkSync(run.root.child(first.path), place);
+  const isOld = run.existing === 'resume' && isThere(place);
+  if (!isOld) linkSync(run.root.child(first.path), place);
   // The first name is found again by its path: if anybody put something else there, that is not what we link.
   const linked = lstatSync(place, { bigint: true });
   if (linked.ino === first.stats.ino && linked.dev === first.stats.dev) {
     first.addName(path);
     return;
   }
+  if (isOld) throw new EntryProblem('EEXIST', 'something that is not the hard link is in its place');
   unlinkSync(place);
   throw new EntryProblem('Replaced', 'the file it is a hard link to was replaced during the restore');
 }
@@ -148,9 +149,17 @@ export type Made = Pick<FirstName, 'stats' | 'addName'>;
 
 async function restoreNew(run: RestoreRun, entry: Entry): Promise<Made | undefined> {
   const { node, place, path } = entry;
+  if (node.type === 'file') return restoreFile(run, entry);
+  if (run.existing === 'refuse' || !isThere(place)) makeSpecial(entry);
+  else if (!isSame(entry)) throw new EntryProblem('EEXIST', `something that is not this ${node.type} is in its place`);
+  run.report.problems(path, applyToPath(node, place));
+  run.report.done(node);
+  return { stats: lstatSync(place, { bigint: true }), addName: () => run.report.done(node) };
+}
+
+/** Makes an entry without content. */
+function makeSpecial({ node, place }: Entry): void {
   switch (node.type) {
-    case 'file':
-      return restoreFile(run, entry);
     case 'symlink':
       symlinkSync(node.linkTarget ?? Buffer.alloc(0), place);
       break;
@@ -160,15 +169,26 @@ async function restoreNew(run: RestoreRun, entry: Entry): Promise<Made | undefin
     case 'socket':
       makeNode(place, node.type, node.rdev ?? 0n);
       break;
+    case 'file':
     case 'dir':
     case 'irregular':
       throw new EntryProblem('UnknownType', `an entry of type ${node.type} cannot be restored here`);
     default:
       node.type satisfies never;
   }
-  run.report.problems(path, applyToPath(node, place));
-  run.report.done(node);
-  return { stats: lstatSync(place, { bigint: true }), addName: () => run.report.done(node) };
+}
+
+function isThere(place: Buffer): boolean {
+  return lstatSync(place, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** True if what is there is the entry, but for its metadata. */
+function isSame({ node, place }: Entry): boolean {
+  const stats = lstatSync(place, { bigint: true });
+  if (typeOf(stats) !== node.type) return false;
+  if (node.type === 'symlink')
+    return readlinkSync(place, { encoding: 'buffer' }).equals(node.linkTarget ?? Buffer.of());
+  return (node.type !== 'dev' && node.type !== 'chardev') || stats.rdev === (node.rdev ?? 0n);
 }
 
 async function restoreSubdirectory(run: RestoreRun, entry: Entry): Promise<void> {

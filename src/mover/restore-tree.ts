@@ -18,8 +18,11 @@ export interface RestoreTreeOptions {
   readonly target: string;
   /** The captured root: its owner, mode, attributes and times are given to the target. */
   readonly node?: TreeNode;
-  /** What to do with a target that holds something: nothing else is offered, so that nothing is ever overwritten. */
-  readonly existing: 'refuse';
+  /**
+   * What to do with a target that holds something: refuse it, or take it for what an earlier run of the same restore
+   * left: what is there is compared, and only what is missing is written. Entries of others are never touched.
+   */
+  readonly existing: 'refuse' | 'resume';
   readonly onProgress?: (progress: { readonly items: number; readonly bytes: number }) => void;
   readonly onIssue?: (issue: Issue) => void;
   /** Threads that open and write blobs. Default: one per core. */
@@ -43,13 +46,23 @@ export interface RestoreTreeResult {
 export async function restoreTree(options: RestoreTreeOptions): Promise<RestoreTreeResult> {
   const { source, signal, onProgress, onIssue } = options;
   await using target = await openTarget(options.target);
-  await refuseOccupied(target, options.target);
+  if (options.existing === 'refuse') await refuseOccupied(target, options.target);
   const report = createRestoreReport({ onProgress, onIssue, signal });
   using unfinished = openDescriptors();
   await using threads = createRestoreThreads({ keys: source.keys, threads: options.threads });
   await using blobs = createBlobRestorer({ source, threads, signal });
   const root = targetDirectory({ fd: target.fd, path: Buffer.alloc(0), depth: 0, onLast: () => {} });
-  const run: RestoreRun = { source, signal, blobs, report, root, open: unfinished.open, hardLinks: new Map() };
+  const run: RestoreRun = {
+    source,
+    signal,
+    threads,
+    blobs,
+    report,
+    root,
+    existing: options.existing,
+    open: unfinished.open,
+    hardLinks: new Map(),
+  };
   await restoreDirectory(run, root, options.tree);
   await blobs.finish();
   if (options.node !== undefined) report.problems(root.path, applyToFile(options.node, root.fd));

@@ -22,7 +22,11 @@ const backupTask = z.strictObject({
   exclude: z.array(z.strictObject({ path: z.string().min(1), reason: z.string().min(1) })).optional(),
 });
 
-/** Restores a tree, or what a snapshot holds under a path: then the volume's root gets its metadata back, too. */
+/**
+ * Restores a tree, or what a snapshot holds under a path: then the volume's root gets its metadata back, too. With
+ * `target: image` the path is that of an image file to be made or of a block device, and what is restored into it is a
+ * file, or all files of a tree joined.
+ */
 const restoreTask = z.strictObject({
   kind: z.literal('restore'),
   asset,
@@ -31,6 +35,12 @@ const restoreTask = z.strictObject({
   tree: blobId.optional(),
   snapshot: snapshotId.optional(),
   from: z.string().startsWith('/').max(4096).optional(),
+  /** Default: a tree. */
+  target: z.enum(['tree', 'image']).optional(),
+  /** What to do with what is there. `resume` completes what an earlier run of this task left. Default: refuse. */
+  existing: z.enum(['refuse', 'resume']).optional(),
+  /** Threads that open and write blobs. Default: one per core. */
+  threads: z.number().int().min(1).max(256).optional(),
   /** Whether all that was written is read back and compared. Default: it is. */
   verify: z.enum(['read-back', 'none']).optional(),
 });

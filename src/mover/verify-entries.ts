@@ -2,7 +2,7 @@ import { closeSync, lstatSync, readlinkSync, readSync } from 'node:fs';
 import type { BlobId, PackSource, TreeNode } from '#repository/types';
 import { messageOf } from '#shared/errors';
 import type { FileComparer } from './compare-content.ts';
-import { openToRead, type FileAnswer, type ComparedFile, type Inode } from './compare-job.ts';
+import { openToRead, type FileAnswer, type NamedFile, type Inode } from './compare-job.ts';
 import { compareMetadata, type Found } from './compare-metadata.ts';
 import { hardLinkKey } from './metadata.ts';
 import { joinPath, printable } from './names.ts';
@@ -76,7 +76,7 @@ export async function verifyFile(run: Verification, entry: VerifiedEntry): Promi
   const { node, path, place, directory } = entry;
   let isCompared = true;
   let first: DifferingBlob | undefined;
-  const onPart = (answer: FileAnswer, part: ComparedFile): void => {
+  const onPart = (answer: FileAnswer, part: NamedFile): void => {
     for (const found of answer.found) run.differ(path, found);
     if (answer.inode !== undefined) compareHardLinks(run, entry, answer.inode);
     if (answer.failure !== undefined) differUnreadable(run, entry, errorOf(answer.failure));

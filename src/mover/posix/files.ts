@@ -4,6 +4,7 @@ import { entryName } from './stat.ts';
 /** From <fcntl.h> and <unistd.h> of Linux; the same on every architecture that Node supports. */
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
+const SEEK_END = 2;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const O_CLOEXEC = 0o2000000;
@@ -84,6 +85,11 @@ export function* dataExtents(fd: number, size: number): Generator<Extent> {
     yield { start, end };
     position = end;
   }
+}
+
+/** Bytes of an open block device; stat(2) does not know them. */
+export function deviceBytes(fd: number): number {
+  return checked(libc().lseek(fd, 0, SEEK_END), 'lseek');
 }
 
 /** Where data begins at or after this position; `Infinity` if there is only a hole left. */
