@@ -60,7 +60,7 @@ export async function* mapAhead<T, R>(
     begun.push([item, result]);
     const [first] = begun;
     if (begun.length <= ahead || first === undefined) continue;
-    begun.shift();
+    void begun.shift();
     yield [first[0], await first[1]];
   }
   for (const [item, result] of begun) yield [item, await result];
