@@ -28,8 +28,8 @@ const password = 'kill test';
 const KiB = 1024;
 
 /** Backups that are killed, in each kind of store. */
-const roundsOnDisk = 30;
-const roundsOnS3 = 15;
+const roundsOnDisk = 15;
+const roundsOnS3 = 10;
 
 interface World {
   readonly source: string;

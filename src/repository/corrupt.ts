@@ -14,9 +14,12 @@ export function corrupt(message: string, cause?: unknown): SalvorError {
 
 /** Text with names from a repository in it, fit for a terminal and a log: bounded, nothing that ends lines or reorders them. */
 export function oneLine(text: string): string {
-  const cut = text.length <= MESSAGE_LENGTH_MAX ? text : `${text.slice(0, MESSAGE_LENGTH_MAX)}...`;
-  return cut.replaceAll(
-    /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
-    (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
-  );
+  const shown = text
+    .slice(0, MESSAGE_LENGTH_MAX)
+    .replaceAll(
+      /[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu,
+      (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`,
+    );
+  const isWhole = text.length <= MESSAGE_LENGTH_MAX && shown.length <= MESSAGE_LENGTH_MAX;
+  return isWhole ? shown : `${shown.slice(0, MESSAGE_LENGTH_MAX)}...`;
 }

@@ -80,7 +80,7 @@ const bombs: Readonly<Record<string, (forge: Forge) => unknown>> = {
     addFile(forge, 'snapshots', filled('{"tags":[', '1,', '1]}', FILE_BYTES_MAX.snapshots)),
   'a snapshot that decompresses to more than it may': (forge) =>
     addFile(forge, 'snapshots', Buffer.alloc(FILE_BYTES_MAX.snapshots + 1, ' ')),
-  'a tree of empty nodes': async (forge) => addTree(forge, filled('{"nodes":[', '{},', '{}]}', BLOB_BYTES_MAX / 2)),
+  'a tree of empty nodes': async (forge) => addTree(forge, filled('{"nodes":[', '{},', '{}]}', BLOB_BYTES_MAX / 4)),
   'a tree of one long name': async (forge) =>
     addTree(forge, filled('{"nodes":[{"name":"', 'n', '","type":"file"}]}', BLOB_BYTES_MAX / 4)),
 };

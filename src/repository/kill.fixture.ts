@@ -78,8 +78,8 @@ async function indexedBlobs(store: MemoryStore): Promise<Map<string, number>> {
   return counts;
 }
 
-export async function assertSound(store: Store, snapshots: number): Promise<void> {
-  const report = await checkRepository(store, { password, readData: true });
+export async function assertSound(store: Store, snapshots: number, readData = true): Promise<void> {
+  const report = await checkRepository(store, { password, readData });
   assert.deepEqual(report.problems, []);
   assert.equal(report.snapshots, snapshots);
 }
@@ -115,7 +115,8 @@ async function killAndGoOn(base: MemoryStore, variant: number, death: Death): Pr
 
   const indexed = await indexedBlobs(store);
   await backUp(store, variant);
-  await assertSound(store, snapshots + 1);
+  // The packs of before were read above.
+  await assertSound(store, snapshots + 1, false);
   const indexedNow = await indexedBlobs(store);
   for (const [blob, count] of indexed) assert.equal(indexedNow.get(blob), count, `${blob} was stored again`);
   const locks = [...store.objects.keys()].filter((key) => key.startsWith('locks/'));

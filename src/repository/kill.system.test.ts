@@ -5,12 +5,13 @@ import { killAtEachChange } from './kill.fixture.ts';
 
 /** The same as kill.test.ts, thousands of times: too long for every save of a file. */
 
-const variants = 60;
+const variants = 75;
 
-test('thousands of backups that are killed all leave what checks clean, and lose nothing that was indexed', async () => {
+test('thousands of backups that are killed all leave what checks clean, and lose nothing that was indexed', async (t) => {
   let kills = 0;
   for (let variant = 4; variant < 4 + variants; variant++) {
     for (const how of deaths) kills += await killAtEachChange(variant, how);
   }
-  assert.ok(kills >= 1500, `only ${kills} kills`);
+  t.diagnostic(`${kills} kills`);
+  assert.ok(kills >= 2000, `only ${kills} kills`);
 });
