@@ -149,3 +149,26 @@ test('an entry that a symlink of the same tree would lead outside stays inside o
   assert.equal(await readFile(join(place.target, 'dir', 'secret'), 'utf8'), 'gone');
   assert.equal(await readFile(join(place.around, 'secret'), 'utf8'), secret);
 });
+
+test('a hostile parent gives a backup nothing: its tree is that of a backup without one', async (t) => {
+  const { around, repository } = await world(t);
+  const source = join(around, 'source');
+  mkdirSync(source);
+  for (const name of ['a', 'b']) writeFileSync(join(source, name), name.repeat(10));
+  const common = { root: source, sink: repository, chunkerPolynomial: repository.chunkerPolynomial, signal };
+  const whole = await backupTree(common);
+  await repository.flush();
+  const expected = await repository.loadTree(whole.tree);
+  const sound = (await repository.loadBlob('tree', whole.tree)).toString();
+  await fc.assert(
+    fc.asyncProperty(hostileJson(sound), async (json) => {
+      const parent = await repository.saveBlob('tree', Buffer.from(json));
+      await repository.flush();
+      const { tree, issues } = await backupTree({ ...common, parent: { source: repository, tree: parent.id } });
+      await repository.flush();
+      assert.deepEqual(issues, []);
+      assert.deepEqual(await repository.loadTree(tree), expected);
+    }),
+    { seed, numRuns: 60, endOnFailure: true },
+  );
+});
