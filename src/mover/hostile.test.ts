@@ -158,16 +158,19 @@ test('a hostile parent gives a backup nothing: its tree is that of a backup with
   const common = { root: source, sink: repository, chunkerPolynomial: repository.chunkerPolynomial, signal };
   const whole = await backupTree(common);
   await repository.flush();
-  const expected = await repository.loadTree(whole.tree);
+  // The access time of a file that is not read again may be the parent's.
+  const nodesOf = async (tree: BlobId): Promise<object[]> =>
+    (await repository.loadTree(tree)).map((entry) => ({ ...entry, atimeNs: 0n }));
+  const expected = await nodesOf(whole.tree);
   const sound = (await repository.loadBlob('tree', whole.tree)).toString();
   await fc.assert(
     fc.asyncProperty(hostileJson(sound), async (json) => {
-      const parent = await repository.saveBlob('tree', Buffer.from(json));
+      const parent = await repository.saveBlob('tree', Buffer.from(`${json}\n`));
       await repository.flush();
       const { tree, issues } = await backupTree({ ...common, parent: { source: repository, tree: parent.id } });
       await repository.flush();
       assert.deepEqual(issues, []);
-      assert.deepEqual(await repository.loadTree(tree), expected);
+      assert.deepEqual(await nodesOf(tree), expected);
     }),
     { seed, numRuns: 60, endOnFailure: true },
   );
