@@ -71,7 +71,7 @@ list:
 
 test('texts that YAML would take for something else stay texts', () => {
   const texts =
-    'yes No ON off y N true FALSE null ~ 1 1_000 0x1f 0777 1e3 .inf -.INF .nan 12:30:45 2026-11-25 = << ! & * # - ? : , [ { | > % @ ` - ? |- --- ...';
+    'yes No ON off y N true FALSE null ~ 1 1_000 0x1f 0777 1e3 e0 E-1 .inf -.INF .nan 12:30:45 2026-11-25 = << ! & * # - ? : , [ { | > % @ ` - ? |- --- ...';
   const awkward = [
     'a: b',
     'a #b',

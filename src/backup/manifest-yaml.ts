@@ -83,7 +83,7 @@ function scalar(value: unknown): string {
 /** Names, labels, versions and paths: a letter, slash or underscore first, and nothing that YAML gives a meaning to. */
 const plain = /^[A-Za-z_/][A-Za-z0-9_./@+-]*(?: [A-Za-z0-9_./@+(),;-]+)*$/;
 /** What YAML 1.1 or 1.2 reads as something else than a text, in any case of its letters. */
-const reserved = /^(?:true|false|yes|no|on|off|y|n|null)$/i;
+const reserved = /^(?:true|false|yes|no|on|off|y|n|null|e[-+]?\d+)$/i;
 
 function plainOrQuoted(text: string): string {
   return plain.test(text) && !reserved.test(text) ? text : quoted(text);

@@ -1,5 +1,6 @@
 import { isAbort, SalvorError } from '#shared/errors';
-import type { BlobId, BlobSink, BlobSource, TreeNode } from '#repository/types';
+import { plainBytes } from '#repository/pack';
+import type { BlobId, BlobSink, PackSource, TreeNode } from '#repository/types';
 import { captureDirectory, type Capture } from './capture-directory.ts';
 import { createCaptureWork, type Crew } from './capture-job.ts';
 import { createCaptureTarget } from './capture-target.ts';
@@ -24,7 +25,7 @@ export interface BackupTreeOptions {
   /** The repository's, see `Repository.chunkerPolynomial`. */
   readonly chunkerPolynomial: bigint;
   /** The tree of the backup before: files unchanged since then are not read. */
-  readonly parent?: { readonly source: Pick<BlobSource, 'hasBlob' | 'loadBlob'>; readonly tree: BlobId };
+  readonly parent?: { readonly source: Pick<PackSource, 'findBlob' | 'loadBlob'>; readonly tree: BlobId };
   readonly onProgress?: (progress: BackupProgress) => void;
   readonly onIssue?: (issue: Issue) => void;
   readonly signal: AbortSignal;
@@ -129,7 +130,10 @@ function inlineCrew(options: BackupTreeOptions, signal: AbortSignal): Crew {
   const target = createCaptureTarget({
     chunkerPolynomial: options.chunkerPolynomial,
     save: async (bytes) => sink.saveBlob('data', bytes, signal),
-    has: (id) => parent?.source.hasBlob('data', id) ?? false,
+    bytesOf: (id) => {
+      const place = parent?.source.findBlob('data', id);
+      return place === undefined ? undefined : plainBytes(place);
+    },
     readAt: readWithoutBlocking,
     signal,
     onBytes: (bytes) => listener(bytes),

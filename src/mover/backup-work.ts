@@ -33,7 +33,7 @@ export function createBackupWork(
     createCaptureTarget({
       chunkerPolynomial: BigInt(`0x${setup.chunkerPolynomial}`),
       save: (bytes) => packer.save(bytes),
-      has: (id) => packer.has(id),
+      bytesOf: (id) => packer.bytesOf(id),
       readAt: readBlocking,
       // A thread is ended from outside.
       signal: new AbortController().signal,

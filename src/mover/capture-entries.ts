@@ -117,7 +117,7 @@ function captureEntry(run: Run, name: string): Promise<void> | undefined {
     return undefined;
   }
   const text = job.parents.get(name);
-  if (stats.nlink === 1n && text !== undefined && unchanged(text, stats, run.target) !== undefined) {
+  if (stats.nlink === 1n && text !== undefined && isOurs(unchanged(text, stats, run.target), stats)) {
     // All that is recorded but the access time is what it was: a change of any of it changes the ctime.
     run.captured.push({ name, text, bytes: Number(stats.size), complete: true });
     return undefined;
@@ -129,7 +129,17 @@ function captureEntry(run: Run, name: string): Promise<void> | undefined {
   return captureFile(run, name);
 }
 
-/** The content of the backup before, if the file is the same by all that the kernel tells and the blobs are all there. */
+/**
+ * Whether a node may be taken over as it is written. What names users was written by restic, which records no attributes
+ * where it may not read them; and a parent is input: what can be seen must be what it says.
+ */
+function isOurs(before: FileText | undefined, now: FileStat): boolean {
+  if (before === undefined || before.isNamed) return false;
+  const { mode, uid, gid } = nodeOf(Buffer.alloc(0), now, []);
+  return before.mode === mode && before.uid === uid && before.gid === gid;
+}
+
+/** The content of the backup before, if the file is the same by all that the kernel tells and the blobs are all there, with its size. */
 function unchanged(text: string, now: FileStat, target: CaptureTarget): FileText | undefined {
   const before = readFileText(text);
   if (before === undefined) return undefined;
@@ -138,7 +148,11 @@ function unchanged(text: string, now: FileStat, target: CaptureTarget): FileText
     before.inode === String(now.ino) &&
     before.ctime === formatTimeNs(now.ctimeNs) &&
     before.mtime === formatTimeNs(now.mtimeNs);
-  return same && before.content.every((id) => target.has(id)) ? before : undefined;
+  return same && contentBytes(before, target) === before.size ? before : undefined;
+}
+
+function contentBytes({ content }: FileText, target: CaptureTarget): number {
+  return content.reduce((sum, id) => sum + (target.bytesOf(id) ?? Number.NaN), 0);
 }
 
 const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;

@@ -7,8 +7,8 @@ export interface CaptureTarget {
   readonly reader: ContentReader;
   /** Saves one blob of content. */
   readonly save: (bytes: Uint8Array) => BlobId | Promise<BlobId>;
-  /** Whether the repository has this blob of content. */
-  readonly has: (id: BlobId) => boolean;
+  /** Bytes of a blob of content, if the repository has it. */
+  readonly bytesOf: (id: BlobId) => number | undefined;
   /** Aborted also when the repository failed: then nothing that follows may pass for an unreadable file. */
   readonly signal: AbortSignal;
   /** Told how many bytes are done since the last call, holes included. */
@@ -25,13 +25,13 @@ export interface CaptureTotals {
   readonly storedBytes: number;
 }
 
-export interface CaptureTargetOptions extends Pick<CaptureTarget, 'has' | 'onBytes' | 'readAt' | 'signal'> {
+export interface CaptureTargetOptions extends Pick<CaptureTarget, 'bytesOf' | 'onBytes' | 'readAt' | 'signal'> {
   readonly chunkerPolynomial: bigint;
   readonly save: (bytes: Uint8Array) => SavedBlob | Promise<SavedBlob>;
 }
 
 export function createCaptureTarget(options: CaptureTargetOptions): CaptureTarget {
-  const { has, onBytes, readAt } = options;
+  const { bytesOf, onBytes, readAt } = options;
   const failed = new AbortController();
   const totals = { newBytes: 0, storedBytes: 0 };
   const count = (saved: SavedBlob, bytes: number): BlobId => {
@@ -56,7 +56,7 @@ export function createCaptureTarget(options: CaptureTargetOptions): CaptureTarge
   return {
     reader: createContentReader(options.chunkerPolynomial, save, readAt),
     save,
-    has,
+    bytesOf,
     signal: AbortSignal.any([options.signal, failed.signal]),
     onBytes,
     readAt,

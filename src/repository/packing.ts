@@ -9,7 +9,7 @@ import { blobId } from './ids.ts';
 import { CHUNK_BYTES_MAX } from './limits.ts';
 import { openPackMemory } from './pack-memory.ts';
 import type { PackMemory, SharedPackMemory } from './pack-memory.ts';
-import { decodeHeader, encodeHeader } from './pack.ts';
+import { decodeHeader, encodeHeader, plainBytes } from './pack.ts';
 import type { PackUploads } from './pack-uploads.ts';
 import { createSealer } from './seal.ts';
 import type { KeyHandles } from './seal.ts';
@@ -52,8 +52,8 @@ export interface ThreadPack {
 /** What a thread packs with. Saving blocks the thread while all memory is on its way to the store. */
 export interface ThreadPacker {
   save(bytes: Uint8Array): SavedBlob;
-  /** True if the blob is stored, as far as the index told. */
-  has(id: BlobId): boolean;
+  /** Bytes of a blob of content, if it is stored as far as the index told. */
+  bytesOf(id: BlobId): number | undefined;
   /** Delivers what is not full yet. */
   flush(): void;
   renew(index: IndexView): void;
@@ -115,7 +115,10 @@ export function openThreadPacker(grant: PackingGrant, deliver: (pack: ThreadPack
       deliver({ id: pack.id, header: encodeHeader(pack.blobs), slot, bytes: pack.body.length }),
   });
   return {
-    has: (id) => stored.has('data', id),
+    bytesOf(id) {
+      const place = stored.find('data', id);
+      return place === undefined ? undefined : plainBytes(place);
+    },
     save(bytes) {
       if (bytes.length > CHUNK_BYTES_MAX) throw new RangeError(`A chunk of ${bytes.length} bytes is too large`);
       if (!packer.hasMemory('data')) {

@@ -1,4 +1,6 @@
+import { isUtf8 } from 'node:buffer';
 import { unquote } from './go-text.ts';
+import { fromGoMode } from './tree.ts';
 import type { BlobId } from './types.ts';
 
 /**
@@ -19,7 +21,7 @@ const tail = ']}\n';
 export function splitTree(tree: Uint8Array): Map<string, string> {
   const text = Buffer.from(tree.buffer, tree.byteOffset, tree.byteLength).toString('latin1');
   const nodes = new Map<string, string>();
-  if (!text.startsWith(head) || !text.endsWith(tail)) return nodes;
+  if (!isUtf8(tree) || !text.startsWith(head) || !text.endsWith(tail)) return nodes;
   let name: string | undefined;
   let from = head.length;
   nodeStart.lastIndex = from;
@@ -41,6 +43,12 @@ function bytesOfName(json: string): string {
 
 /** What tells whether a file is still what it was. */
 export interface FileText {
+  /** As in stat(2), without the type. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Names of users are recorded, by restic. */
+  readonly isNamed: boolean;
   /** As `formatTimeNs` writes them. */
   readonly mtime: string;
   readonly ctime: string;
@@ -50,16 +58,21 @@ export interface FileText {
   readonly content: readonly BlobId[];
 }
 
-const string = String.raw`"(?:[^"\\]|\\.)*"`;
-const attribute = String.raw`\{"name":${string},"value":"[A-Za-z0-9+/=]*"\}`;
+const string = String.raw`"(?:[^"\\\x00-\x1f]|\\["\\bfnrt]|\\u[0-9a-f]{4})*"`;
+const attributeName = String.raw`"[^"\\\x00-\x1f]+"`;
+const base64 = '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?';
+const attribute = String.raw`\{"name":${attributeName},"value":"${base64}"\}`;
+const time = String.raw`"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z)"`;
+const number = String.raw`(\d{1,10})`;
+const long = String.raw`\d{1,19}`;
 const id = '"[0-9a-f]{64}"';
-/** A whole node with exactly the fields of a file, in their order. */
+/** A whole node with exactly the fields of a file, in their order, and nothing in them that could not be read again. */
 const file = new RegExp(
   [
-    String.raw`^\{"name":${string},"type":"file",(?:"mode":\d+,)?"mtime":"([^"\\]+)","atime":"[^"\\]+","ctime":"([^"\\]+)",`,
-    String.raw`"uid":\d+,"gid":\d+,(?:"user":${string},)?(?:"group":${string},)?(?:"inode":(\d+),)?(?:"device_id":\d+,)?`,
-    String.raw`(?:"size":(\d+),)?(?:"links":\d+,)?(?:"extended_attributes":\[${attribute}(?:,${attribute})*\],)?`,
-    String.raw`"content":\[((?:${id}(?:,${id})*)?)\]\}$`,
+    String.raw`^\{"name":${string},"type":"file",(?:"mode":${number},)?"mtime":${time},"atime":${time},"ctime":${time},`,
+    String.raw`"uid":${number},"gid":${number},("user":${string},)?("group":${string},)?(?:"inode":(${long}),)?`,
+    String.raw`(?:"device_id":${long},)?(?:"size":(\d{1,16}),)?(?:"links":${number},)?`,
+    String.raw`(?:"extended_attributes":\[${attribute}(?:,${attribute})*\],)?"content":\[((?:${id}(?:,${id})*)?)\]\}$`,
   ].join(''),
 );
 const idStep = 64 + '"",'.length;
@@ -68,10 +81,20 @@ const idStep = 64 + '"",'.length;
 export function readFileText(text: string): FileText | undefined {
   const match = file.exec(text);
   if (match === null) return undefined;
-  const [, mtime = '', ctime = '', inode = '0', size = '0', ids = ''] = match;
+  const [, mode = '0', mtime = '', , ctime = '', uid, gid, user, group, inode = '0', size = '0', , ids = ''] = match;
   const content: BlobId[] = [];
   for (let at = 1; at < ids.length; at += idStep) content.push(ids.slice(at, at + 64) as BlobId);
-  return { mtime, ctime, inode, size: Number(size), content };
+  return {
+    mode: fromGoMode(Number(mode)),
+    uid: Number(uid),
+    gid: Number(gid),
+    isNamed: user !== undefined || group !== undefined,
+    mtime,
+    ctime,
+    inode,
+    size: Number(size),
+    content,
+  };
 }
 
 const subtree = /^\{"name":"(?:[^"\\]|\\.)*","type":"dir",.*"subtree":"([0-9a-f]{64})"\}$/;

@@ -207,7 +207,7 @@ function toGoMode(node: TreeNode): number {
   return mode;
 }
 
-function fromGoMode(goMode: number): number {
+export function fromGoMode(goMode: number): number {
   let mode = goMode & 0o777;
   for (const [bit, goBit] of specialBits) if ((goMode & goBit) !== 0) mode += bit;
   return mode;
