@@ -12,7 +12,7 @@ import { createPackSorter } from './pack-sorter.ts';
 import type { PackSorter } from './pack-sorter.ts';
 
 /** Index files read at a time: each has up to 8 MiB of JSON, and takes 25 MB meanwhile. */
-const READS_MAX = 3;
+const READS_MAX = 2;
 
 /** A prune replaces index files while they are read; it does so once, not again and again. */
 const ATTEMPTS_MAX = 3;
