@@ -7,7 +7,18 @@ import { SEAL_BYTES } from './seal.ts';
 /** Larger ones are possible, but not usual: the general parser judges them. */
 const BLOB_BYTES_USUAL = 16 * 1024 * 1024;
 
-const literal = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text));
+/** A text that must be there, compared four bytes at a time. */
+interface Literal {
+  readonly length: number;
+  /** Of all bytes at multiples of 4; the last one of the last four, which may overlap. */
+  readonly words: Int32Array;
+}
+
+function literal(text: string): Literal {
+  const bytes = Buffer.from(text);
+  const starts = Array.from({ length: Math.ceil(bytes.length / 4) }, (_, word) => Math.min(word * 4, bytes.length - 4));
+  return { length: bytes.length, words: Int32Array.from(starts, (start) => bytes.readInt32LE(start)) };
+}
 
 const START = literal('{"packs":[');
 const PACK_START = literal('{"id":"');
@@ -37,7 +48,7 @@ const HEX_VALUES = Uint8Array.from({ length: 256 }, (_, byte) => {
 /**
  * Reads the text of an index file that has exactly the form in which restic and we write it: no spaces, the fields in
  * their order, nothing beside them, at least one pack and no empty pack. Answers undefined for any other text, sound or
- * not: that is for the general parser to judge. This one is ten times as fast and makes no objects; the index of 10 TiB
+ * not: that is for the general parser to judge. This one takes a fifth of its time and makes no objects; the index of 10 TiB
  * is 1.8 GB of text.
  */
 export function scanIndex(text: Uint8Array): IndexBatch | undefined {
@@ -45,14 +56,20 @@ export function scanIndex(text: Uint8Array): IndexBatch | undefined {
   const packIds = new Uint32Array(Math.floor(text.length / PACK_TEXT_BYTES_MIN) * ID_WORDS);
   const recordBytes = bytesOf(records);
   const packIdBytes = bytesOf(packIds);
+  const view = new DataView(text.buffer, text.byteOffset, text.length);
   let packCount = 0;
   let blobCount = 0;
   let at = 0;
 
   /** Steps over this text, if it is next. */
-  const isNext = (expected: Uint8Array): boolean => {
-    for (let index = 0; index < expected.length; index++) if (text[at + index] !== expected[index]) return false;
-    at += expected.length;
+  const isNext = ({ length, words }: Literal): boolean => {
+    const last = at + length - 4;
+    if (last + 4 > text.length) return false;
+    for (let word = 0, from = at; word < words.length - 1; word++, from += 4) {
+      if (view.getInt32(from, true) !== words[word]) return false;
+    }
+    if (view.getInt32(last, true) !== words[words.length - 1]) return false;
+    at += length;
     return true;
   };
   const isNextByte = (expected: number): boolean => {
