@@ -43,9 +43,9 @@ const GROUP_RECORDS = 48;
 /** Every run has at least 2^10 groups, so that all runs can be cut at the same keys. */
 const GROUP_BITS_MIN = 10;
 const GROUP_BITS_MAX = 26;
-const STAGING_BYTES = 1024 * 1024;
+const STAGING_BYTES = 256 * 1024;
 /** What is in memory when runs are read from end to end. */
-const PART_BYTES = 8 * 1024 * 1024;
+const PART_BYTES = 4 * 1024 * 1024;
 /** By the nature of hashes no part is much larger than the others; where one is, they are forged. */
 const PART_EXCESS_MAX = 16;
 
@@ -58,6 +58,7 @@ export function createRunWriter(options: RunOptions): RunWriter {
   const wanted = Math.ceil(Math.log2(Math.max(1, options.count / GROUP_RECORDS)));
   const groupBits = Math.min(GROUP_BITS_MAX, Math.max(GROUP_BITS_MIN, wanted));
   const starts = new Uint32Array(new SharedArrayBuffer((2 ** groupBits + 1) * 4));
+  const staging = new Uint32Array(Math.floor(STAGING_BYTES / 4 / width) * width);
   const file = createScratchFile(options.folder);
   return {
     append(records) {
@@ -67,7 +68,7 @@ export function createRunWriter(options: RunOptions): RunWriter {
         const end = groupOf(records.keys[row] ?? 0, groupBits) + 1;
         starts[end] = (starts[end] ?? 0) + 1;
       }
-      writeRows(file, records, kept);
+      writeRows({ file, staging }, records, kept);
     },
     finish() {
       for (let group = 1; group < starts.length; group++)
@@ -134,8 +135,13 @@ function dropRepeated(
   return order.subarray(0, kept);
 }
 
-function writeRows(file: ScratchFile, { words, width }: KeyedRecords, rows: Uint32Array): void {
-  const staging = new Uint32Array(Math.floor(STAGING_BYTES / 4 / width) * width);
+interface Output {
+  readonly file: ScratchFile;
+  /** Room for whole records. */
+  readonly staging: Uint32Array;
+}
+
+function writeRows({ file, staging }: Output, { words, width }: KeyedRecords, rows: Uint32Array): void {
   let filled = 0;
   for (const row of rows) {
     for (let word = row * width; word < (row + 1) * width; word++) staging[filled++] = words[word] ?? 0;
