@@ -118,7 +118,7 @@ function captureEntry(run: Run, name: string): Promise<void> | undefined {
   }
   const text = job.parents.get(name);
   if (stats.nlink === 1n && text !== undefined && isOurs(unchanged(text, stats, run.target), stats)) {
-    // All that is recorded but the access time is what it was: a change of any of it changes the ctime.
+    // All that is recorded is what it was: what cannot be seen, the attributes, does not change without the ctime.
     run.captured.push({ name, text, bytes: Number(stats.size), complete: true });
     return undefined;
   }
@@ -130,13 +130,14 @@ function captureEntry(run: Run, name: string): Promise<void> | undefined {
 }
 
 /**
- * Whether a node may be taken over as it is written. What names users was written by restic, which records no attributes
- * where it may not read them; and a parent is input: what can be seen must be what it says.
+ * Whether a node may be taken over as it is written. Not what restic wrote, which records no attributes where it may not
+ * read them; and a parent is input: what can be seen must be what it says.
  */
 function isOurs(before: FileText | undefined, now: FileStat): boolean {
-  if (before === undefined || before.isNamed) return false;
+  if (before === undefined || before.isForeign) return false;
   const { mode, uid, gid } = nodeOf(Buffer.alloc(0), now, []);
-  return before.mode === mode && before.uid === uid && before.gid === gid;
+  const atime = formatTimeNs(now.atimeNs);
+  return before.mode === mode && before.uid === uid && before.gid === gid && before.atime === atime;
 }
 
 /** The content of the backup before, if the file is the same by all that the kernel tells and the blobs are all there, with its size. */

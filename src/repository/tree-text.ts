@@ -47,10 +47,11 @@ export interface FileText {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
-  /** Names of users are recorded, by restic. */
-  readonly isNamed: boolean;
+  /** It has fields that only restic writes for a file with one name: names of users, the device. */
+  readonly isForeign: boolean;
   /** As `formatTimeNs` writes them. */
   readonly mtime: string;
+  readonly atime: string;
   readonly ctime: string;
   /** Decimal. */
   readonly inode: string;
@@ -71,7 +72,7 @@ const file = new RegExp(
   [
     String.raw`^\{"name":${string},"type":"file",(?:"mode":${number},)?"mtime":${time},"atime":${time},"ctime":${time},`,
     String.raw`"uid":${number},"gid":${number},("user":${string},)?("group":${string},)?(?:"inode":(${long}),)?`,
-    String.raw`(?:"device_id":${long},)?(?:"size":(\d{1,16}),)?(?:"links":${number},)?`,
+    String.raw`("device_id":${long},)?(?:"size":(\d{1,16}),)?(?:"links":${number},)?`,
     String.raw`(?:"extended_attributes":\[${attribute}(?:,${attribute})*\],)?"content":\[((?:${id}(?:,${id})*)?)\]\}$`,
   ].join(''),
 );
@@ -81,15 +82,31 @@ const idStep = 64 + '"",'.length;
 export function readFileText(text: string): FileText | undefined {
   const match = file.exec(text);
   if (match === null) return undefined;
-  const [, mode = '0', mtime = '', , ctime = '', uid, gid, user, group, inode = '0', size = '0', , ids = ''] = match;
+  const [
+    ,
+    mode = '0',
+    mtime = '',
+    atime = '',
+    ctime = '',
+    uid,
+    gid,
+    user,
+    group,
+    inode = '0',
+    device,
+    size = '0',
+    ,
+    ids = '',
+  ] = match;
   const content: BlobId[] = [];
   for (let at = 1; at < ids.length; at += idStep) content.push(ids.slice(at, at + 64) as BlobId);
   return {
     mode: fromGoMode(Number(mode)),
     uid: Number(uid),
     gid: Number(gid),
-    isNamed: user !== undefined || group !== undefined,
+    isForeign: (user ?? group ?? device) !== undefined,
     mtime,
+    atime,
     ctime,
     inode,
     size: Number(size),
