@@ -53,6 +53,7 @@ export function createBackupWork(
         return packer.renew(job.index);
       case 'count':
       case 'entries':
+      case 'blocks':
         return capture(job);
       default:
         return job satisfies never;

@@ -1,5 +1,6 @@
 import { readdirSync } from 'node:fs';
 import type { TreeNode } from '#repository/types';
+import { createBlocksWork, type BlocksJob, type CapturedBlocks } from './capture-blocks.ts';
 import { captureEntries, type CapturedEntries, type EntriesJob } from './capture-entries.ts';
 import type { CaptureTarget } from './capture-target.ts';
 import { typeOf } from './metadata.ts';
@@ -7,9 +8,13 @@ import { errnoOf } from './posix/libc.ts';
 import { statEntry } from './posix/stat.ts';
 
 /** What a thread of a backup is asked to do, and what it answers. Descriptors are those of the process. */
-export type CaptureJob = CountJob | EntriesJob;
+export type CaptureJob = CountJob | EntriesJob | BlocksJob;
 
-export type CaptureAnswer<Job extends CaptureJob> = Job extends CountJob ? CountedEntries : CapturedEntries;
+export type CaptureAnswer<Job extends CaptureJob> = Job extends CountJob
+  ? CountedEntries
+  : Job extends BlocksJob
+    ? CapturedBlocks
+    : CapturedEntries;
 
 /** Counts the entries of an open directory. */
 export interface CountJob {
@@ -36,13 +41,16 @@ export interface Crew {
 
 /** Does jobs for one target, one after the other. */
 export function createCaptureWork(target: CaptureTarget): Crew['run'] {
-  const work = async (job: CaptureJob): Promise<CountedEntries | CapturedEntries> => {
+  const captureBlocks = createBlocksWork(target);
+  const work = async (job: CaptureJob): Promise<CaptureAnswer<CaptureJob>> => {
     target.signal.throwIfAborted();
     switch (job.kind) {
       case 'count':
         return countEntries(job);
       case 'entries':
         return captureEntries(job, target);
+      case 'blocks':
+        return captureBlocks(job);
       default:
         return job satisfies never;
     }

@@ -1,6 +1,7 @@
 import type { BlobId, SavedBlob } from '#repository/types';
 import type { BackupProgress } from './backup-tree.ts';
 import type { CapturedEntries } from './capture-entries.ts';
+import type { CaptureTotals } from './capture-target.ts';
 import { boundedList, reportedMax, type Issue, type Skipped } from './issues.ts';
 
 /** What was there and what is in the repository now. Complete only if both are equal and there are no issues. */
@@ -31,6 +32,8 @@ export interface Tally {
   /** Bytes read since the last call. */
   onBytes(bytes: number): void;
   onAnswer(answer: CapturedEntries): void;
+  /** What was saved of content since the last call. */
+  onSaved(totals: CaptureTotals): void;
   onCaptured(bytes: number): void;
   onTree(saved: SavedBlob): BlobId;
   onIssue(issue: Issue): void;
@@ -59,6 +62,10 @@ export function createTally(options: TallyOptions): Tally {
     issues.add(issue);
     options.onIssue?.(issue);
   };
+  const onSaved = ({ newBytes, storedBytes }: CaptureTotals): void => {
+    totals.newBytes += newBytes;
+    totals.storedBytes += storedBytes;
+  };
   return {
     plan({ items, bytes }) {
       ledger.plannedItems = items;
@@ -68,9 +75,9 @@ export function createTally(options: TallyOptions): Tally {
       readBytes += bytes;
       report();
     },
+    onSaved,
     onAnswer(answer) {
-      totals.newBytes += answer.newBytes;
-      totals.storedBytes += answer.storedBytes;
+      onSaved(answer);
       for (const issue of answer.issues) onIssue(issue);
     },
     onCaptured(bytes) {
