@@ -1,0 +1,50 @@
+import type { Unseen } from '#api/asset';
+import { groupKindOf } from '#api/objects';
+import type { KubeObject } from '#api/objects';
+
+/**
+ * The objects of a cluster, or of a folder of manifests, at one moment: plain data without secrets. Everything that
+ * decides works on this, so it never matters where it came from.
+ */
+export interface Snapshot {
+  /** For people: `cluster lab`, `folder ./kubernetes`. */
+  readonly source: string;
+  /**
+   * `cluster`: objects as the API server stores them, with status; what is not there does not exist.
+   * `manifests`: what someone wants to exist; status is missing, and other files may say more.
+   */
+  readonly kind: 'cluster' | 'manifests';
+  /** Secrets hold `keys` and `endpoints` instead of `data` (see redact.ts). */
+  readonly objects: readonly KubeObject[];
+  readonly unseen: readonly Unseen[];
+}
+
+/** Finds objects by kind, namespace and name. */
+export interface ObjectIndex {
+  readonly snapshot: Snapshot;
+  /** All of a kind, as `Deployment.apps`; in all versions. */
+  all(groupKind: string): readonly KubeObject[];
+  get(groupKind: string, namespace: string, name: string): KubeObject | undefined;
+}
+
+export function indexObjects(snapshot: Snapshot): ObjectIndex {
+  const byKind = new Map<string, KubeObject[]>();
+  const byName = new Map<string, KubeObject>();
+  for (const object of snapshot.objects) {
+    const kind = groupKindOf(object);
+    const list = byKind.get(kind);
+    if (list === undefined) byKind.set(kind, [object]);
+    else list.push(object);
+    byName.set(`${kind}|${object.metadata.namespace ?? ''}|${object.metadata.name}`, object);
+  }
+  return {
+    snapshot,
+    all: (groupKind) => byKind.get(groupKind) ?? [],
+    get: (groupKind, namespace, name) => byName.get(`${groupKind}|${namespace}|${name}`),
+  };
+}
+
+/** `statefulset/orders-db`, as kubectl names it. */
+export function nameOf(object: Pick<KubeObject, 'kind' | 'metadata'>): string {
+  return `${object.kind.toLowerCase()}/${object.metadata.name}`;
+}
