@@ -13,6 +13,11 @@ export interface VolumeLink {
   readonly assets: readonly AssetId[];
 }
 
+interface Server {
+  readonly asset: AssetId;
+  readonly ports: readonly number[];
+}
+
 /** Detectors add assets, and say what they see of those of others. Order: volumes, servers, then everything that reads signs. */
 export class AssetBuilder {
   readonly index: ObjectIndex;
@@ -23,7 +28,7 @@ export class AssetBuilder {
   readonly #relationsFrom = new Map<string, Relation[]>();
   readonly #links = new Map<string, VolumeLink>();
   /** Workloads by the object they come from, with the server asset they run. */
-  readonly #servers = new Map<string, AssetId>();
+  readonly #servers = new Map<string, Server[]>();
 
   constructor(index: ObjectIndex, workloads: readonly Workload[]) {
     this.index = index;
@@ -99,12 +104,17 @@ export class AssetBuilder {
     return this.#links.values();
   }
 
-  serves(workload: Workload, server: AssetId): void {
-    this.#servers.set(keyOf(workload), server);
+  /** Notes the server that a workload runs, with the ports it listens on. */
+  serves(workload: Workload, asset: AssetId, ports: readonly number[] = []): void {
+    const key = keyOf(workload);
+    this.#servers.set(key, [...(this.#servers.get(key) ?? []), { asset, ports }]);
   }
 
-  serverOf(workload: Workload): AssetId | undefined {
-    return this.#servers.get(keyOf(workload));
+  /** The server that a workload runs; of several, the one on that port. */
+  serverOf(workload: Workload, port?: number): AssetId | undefined {
+    const servers = this.#servers.get(keyOf(workload)) ?? [];
+    const onPort = port === undefined ? undefined : servers.find((server) => server.ports.includes(port));
+    return (onPort ?? servers[0])?.asset;
   }
 
   build(): Asset[] {

@@ -1,7 +1,7 @@
 import type { AssetId } from '#api/asset';
 import type { KubeObject } from '#api/objects';
 import type { AssetBuilder } from './builder.ts';
-import { at, records, text, textMap } from './fields.ts';
+import { at, integer, records, text, textMap } from './fields.ts';
 import type { Workload } from './workloads.ts';
 
 /** What a host name leads to. */
@@ -43,18 +43,19 @@ export class ServiceMap {
     this.#promised.set(`${namespace}/${service}`, asset);
   }
 
-  resolve(host: string, from: string): Target {
+  resolve(host: string, from: string, port?: number): Target {
     const name = host.replace(/\.$/, '').replace(/\.svc(\..*)?$/, '');
     const labels = name.split('.');
     const qualified = name !== host.replace(/\.$/, '');
-    if (labels.length === 1) return this.#inside(from, name) ?? this.#isOutside(host);
+    if (labels.length === 1) return this.#inside(from, name, port) ?? this.#isOutside(host);
     // pod-0.service.namespace, service.namespace, pod-0.service
     for (const [service, namespace] of [
       [labels[0], labels[1]],
       [labels[1], labels[2]],
       [labels[1], from],
     ] as const) {
-      const found = service === undefined || namespace === undefined ? undefined : this.#inside(namespace, service);
+      const found =
+        service === undefined || namespace === undefined ? undefined : this.#inside(namespace, service, port);
       if (found !== undefined) return found;
     }
     if (qualified || this.#namespaces.has(labels.at(-1) ?? '')) return { kind: 'unknown', host };
@@ -66,19 +67,19 @@ export class ServiceMap {
     return outside && !insideNames.test(host) ? { kind: 'external', host } : { kind: 'unknown', host };
   }
 
-  #inside(namespace: string, name: string): Target | undefined {
+  #inside(namespace: string, name: string, port?: number): Target | undefined {
     const promised = this.#promised.get(`${namespace}/${name}`);
     if (promised !== undefined) return { kind: 'server', asset: promised };
     const service = this.#services.get(`${namespace}/${name}`);
-    if (service !== undefined) return this.#behind(service);
+    if (service !== undefined) return this.#behind(service, port);
     // Charts and manifests give a Service the name of what it leads to.
     const workload = this.#workloads
       .get(namespace)
       ?.find((one) => one.object.metadata.name === name && one.role === 'server');
-    return workload === undefined ? undefined : this.#of(workload);
+    return workload === undefined ? undefined : this.#of(workload, port);
   }
 
-  #behind(service: KubeObject): Target | undefined {
+  #behind(service: KubeObject, port?: number): Target | undefined {
     const namespace = service.metadata.namespace ?? '';
     const external = text(at(service['spec'], 'externalName'));
     if (external !== undefined)
@@ -93,7 +94,7 @@ export class ServiceMap {
     const workloads = this.#selected(namespace, selector);
     const server = workloads.find((one) => this.#builder.serverOf(one) !== undefined);
     const chosen = server ?? workloads[0];
-    return chosen === undefined ? undefined : this.#of(chosen);
+    return chosen === undefined ? undefined : this.#of(chosen, targetPort(service, port));
   }
 
   #selected(namespace: string, selector: Readonly<Record<string, string>>): Workload[] {
@@ -120,8 +121,15 @@ export class ServiceMap {
     return [...written, ...slices].find((ip) => ip !== undefined);
   }
 
-  #of(workload: Workload): Target {
-    const asset = this.#builder.serverOf(workload);
+  #of(workload: Workload, port?: number): Target {
+    const asset = this.#builder.serverOf(workload, port);
     return asset === undefined ? { kind: 'workload', workload } : { kind: 'server', asset };
   }
+}
+
+/** The port of the pods that a port of a Service leads to; without one, its first. */
+function targetPort(service: KubeObject, port: number | undefined): number | undefined {
+  const ports = records(at(service['spec'], 'ports'));
+  const found = ports.find((one) => integer(one['port']) === port) ?? ports[0];
+  return integer(found?.['targetPort']) ?? integer(found?.['port']) ?? port;
 }

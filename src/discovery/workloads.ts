@@ -83,7 +83,21 @@ const madeFromTemplate = new Set([
   'Configuration',
 ]);
 /** Kinds with a pod template whose pods they do not keep running. */
-const jobKinds = new Set(['Job', 'CronJob', 'ScaledJob', 'Workflow', 'CronWorkflow', 'TaskRun', 'PipelineRun']);
+const jobKinds = new Set([
+  'Job',
+  'CronJob',
+  'ScaledJob',
+  'Workflow',
+  'CronWorkflow',
+  'TaskRun',
+  'PipelineRun',
+  'PyTorchJob',
+  'TFJob',
+  'MPIJob',
+  'TrainJob',
+  'RayJob',
+  'SparkApplication',
+]);
 /** Objects that only look like workloads: their template is of another object. */
 const notWorkloads = new Set(['ControllerRevision', 'PodTemplate']);
 
@@ -91,12 +105,26 @@ const notWorkloads = new Set(['ControllerRevision', 'PodTemplate']);
 export function workloadsOf(index: ObjectIndex): Workload[] {
   const workloads: Workload[] = [];
   for (const object of index.snapshot.objects) {
-    const pod = podOf(object);
-    if (pod === undefined || isMade(object, index)) continue;
-    const workload = workloadOf(object, pod, index);
-    if (workload.containers.length > 0) workloads.push(workload);
+    if (!mayHavePods(object) || isMade(object, index)) continue;
+    for (const pod of podsOf(object)) workloads.push(workloadOf(object, pod, index));
   }
   return workloads;
+}
+
+/** Kinds that are many, large, and never have pods. */
+const withoutPods = new Set([
+  'ConfigMap',
+  'Secret',
+  'Service',
+  'PersistentVolumeClaim',
+  'PersistentVolume',
+  'Namespace',
+  'Node',
+  'ServiceAccount',
+]);
+
+function mayHavePods(object: KubeObject): boolean {
+  return object['spec'] !== undefined && !withoutPods.has(object.kind);
 }
 
 /** True for what another workload of the snapshot makes from its template. A pod whose controller could not be seen stands for itself. */
@@ -105,7 +133,9 @@ function isMade(object: KubeObject, index: ObjectIndex): boolean {
   if (owner === undefined || !madeFromTemplate.has(owner.kind)) return false;
   const controller = index.get(groupKindOf(owner), object.metadata.namespace ?? '', owner.name);
   // Of ReplicaSets a live scan reads only the metadata: one that no Deployment made says nothing of its pods.
-  return controller !== undefined && (podOf(controller) !== undefined || controller.metadata.ownerReferences?.length !== 0);
+  return (
+    controller !== undefined && (podsOf(controller).length > 0 || controller.metadata.ownerReferences?.length !== 0)
+  );
 }
 
 interface FoundPod {
@@ -114,19 +144,35 @@ interface FoundPod {
   readonly path: string;
 }
 
-function podOf(object: KubeObject): FoundPod | undefined {
+/** Templates of custom resources lie at most this deep: `spec.pytorchReplicaSpecs.Master.template`. */
+const templateDepthMax = 5;
+const templatesMax = 12;
+
+/** Pod templates of an object, wherever its kind keeps them. */
+function podsOf(object: KubeObject): FoundPod[] {
   const spec = record(object['spec']);
-  if (object.kind === 'Pod' && groupKindOf(object) === 'Pod')
-    return { spec, metadata: object.metadata as unknown as Fields, path: 'spec' };
-  if (notWorkloads.has(object.kind)) return undefined;
-  for (const path of ['spec.template', 'spec.jobTemplate.spec.template', 'spec.podTemplate', 'spec.predictor']) {
-    const template = record(at(object, ...path.split('.')));
-    const podSpec = record(template['spec']);
-    if (Array.isArray(podSpec['containers']))
-      return { spec: podSpec, metadata: record(template['metadata']), path: `${path}.spec` };
-    if (Array.isArray(template['containers'])) return { spec: template, metadata: record(template['metadata']), path };
-  }
-  return undefined;
+  if (groupKindOf(object) === 'Pod') return [{ spec, metadata: object.metadata as unknown as Fields, path: 'spec' }];
+  if (notWorkloads.has(object.kind)) return [];
+  const found: FoundPod[] = [];
+  const search = (value: unknown, path: string, depth: number): void => {
+    if (found.length >= templatesMax || depth > templateDepthMax) return;
+    const fields = record(value);
+    const podSpec = record(fields['spec']);
+    if (isPodSpec(podSpec)) found.push({ spec: podSpec, metadata: record(fields['metadata']), path: `${path}.spec` });
+    else if (isPodSpec(fields)) found.push({ spec: fields, metadata: {}, path });
+    else if (Array.isArray(value)) value.forEach((item, index) => search(item, `${path}[${index}]`, depth + 1));
+    else
+      for (const [name, item] of Object.entries(fields))
+        if (typeof item === 'object') search(item, `${path}.${name}`, depth + 1);
+  };
+  search(spec, 'spec', 0);
+  return found;
+}
+
+function isPodSpec(fields: Fields): boolean {
+  return records(fields['containers']).some(
+    (container) => typeof container['name'] === 'string' || container['image'] !== undefined,
+  );
 }
 
 function workloadOf(object: KubeObject, pod: FoundPod, index: ObjectIndex): Workload {

@@ -9,6 +9,9 @@ export const memberOfServer: Rule = {
     if (asset.kind !== 'volume') return undefined;
     const sign = asset.signs.find((one) => one.means === 'replica' && one.of !== undefined);
     if (sign?.of === undefined || world.judge(sign.of)?.verdict !== 'Protect') return undefined;
-    return answer(sign, { verdict: 'Derived', confidence: sign.strength === 'strong' ? 'high' : 'medium' });
+    // The reason names the member that is kept; the source is the server as a whole.
+    const server = asset.signs.find((one) => one.means === 'server-files' && one.of !== undefined)?.of;
+    const confidence = sign.strength === 'strong' ? 'high' : 'medium';
+    return answer(sign, { verdict: 'Derived', confidence, ...(server === undefined ? {} : { of: server }) });
   },
 };

@@ -33,7 +33,14 @@ export function applicationsOf(assets: readonly Member[], relations: readonly Re
     const asset = byId.get(id);
     const others = [...namespaces].filter((namespace) => namespace !== asset?.namespace);
     const [other] = others;
-    if (asset === undefined || asset.namespace === '' || other === undefined || others.length > 1 || namespaces.has(asset.namespace)) continue;
+    if (
+      asset === undefined ||
+      asset.namespace === '' ||
+      other === undefined ||
+      others.length > 1 ||
+      namespaces.has(asset.namespace)
+    )
+      continue;
     groups.join(asset.namespace, other, `${other} uses ${asset.name} in ${asset.namespace}`);
   }
   return groups.all();
@@ -51,18 +58,30 @@ class Groups {
     const [first, second] = [this.#find(a), this.#find(b)].toSorted();
     if (first === undefined || second === undefined) return;
     this.#leader.set(second, first);
-    this.#because.set(first, [...(this.#because.get(first) ?? []), ...(first === second ? [] : (this.#because.get(second) ?? [])), why]);
+    this.#because.set(first, [
+      ...(this.#because.get(first) ?? []),
+      ...(first === second ? [] : (this.#because.get(second) ?? [])),
+      why,
+    ]);
   }
 
   all(): Application[] {
     const members = new Map<string, string[]>();
-    for (const name of this.#leader.keys()) members.set(this.#find(name), [...(members.get(this.#find(name)) ?? []), name]);
-    return [...members].map(([leader, namespaces]) => ({ name: namespaces.toSorted().join('+'), namespaces: namespaces.toSorted(), because: this.#because.get(leader) ?? [] })).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    for (const name of this.#leader.keys())
+      members.set(this.#find(name), [...(members.get(this.#find(name)) ?? []), name]);
+    return [...members]
+      .map(([leader, namespaces]) => ({
+        name: namespaces.toSorted().join('+'),
+        namespaces: namespaces.toSorted(),
+        because: this.#because.get(leader) ?? [],
+      }))
+      .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   #find(name: string): string {
     let current = name;
-    for (let next = this.#leader.get(current); next !== undefined && next !== current; next = this.#leader.get(current)) current = next;
+    for (let next = this.#leader.get(current); next !== undefined && next !== current; next = this.#leader.get(current))
+      current = next;
     return current;
   }
 }

@@ -17,14 +17,19 @@ export function choose(report: ScanReport, { namespace, selector, known }: Choic
   if (namespace === undefined && selector === undefined && known === undefined) return report;
   const selects = selector === undefined ? () => true : labelSelector(selector);
   const assets = report.assets.filter(
-    (asset) => (namespace === undefined || asset.namespace === namespace) && selects(asset.volume?.labels ?? {}) && known?.has(baselineKey(asset)) !== true,
+    (asset) =>
+      (namespace === undefined || asset.namespace === namespace) &&
+      selects(asset.volume?.labels ?? {}) &&
+      known?.has(baselineKey(asset)) !== true,
   );
   const ids = new Set<string>(assets.map((asset) => asset.id));
   const namespaces = new Set(assets.map((asset) => asset.namespace));
   return withTotals({
     ...report,
     assets,
-    applications: report.applications.filter((application) => application.namespaces.some((one) => namespaces.has(one))),
+    applications: report.applications.filter((application) =>
+      application.namespaces.some((one) => namespaces.has(one)),
+    ),
     relations: report.relations.filter((relation) => ids.has(relation.to)),
     findings: report.findings.filter((finding) => finding.asset === undefined || ids.has(finding.asset)),
   });
@@ -38,7 +43,10 @@ export function baselineKey({ id, judgement, standing }: Pick<AssetReport, 'id' 
 /** The assets of an earlier report (`salvor scan -o json`). Throws `InvalidInput` if it is none. */
 export function readBaseline(file: string, content: string): ReadonlySet<string> {
   const refuse = (why: string): SalvorError =>
-    new SalvorError(`${file} is no report of a scan: ${why}`, { code: 'InvalidInput', hint: 'Make one with: salvor scan -o json > baseline.json' });
+    new SalvorError(`${file} is no report of a scan: ${why}`, {
+      code: 'InvalidInput',
+      hint: 'Make one with: salvor scan -o json > baseline.json',
+    });
   let value: unknown;
   try {
     value = JSON.parse(content);
@@ -47,21 +55,33 @@ export function readBaseline(file: string, content: string): ReadonlySet<string>
   }
   const { kind, assets } = (value ?? {}) as { readonly kind?: unknown; readonly assets?: unknown };
   if (kind !== 'ScanReport' || !Array.isArray(assets)) throw refuse('it has no assets');
-  return new Set((assets as AssetReport[]).flatMap((asset) => (typeof asset?.id === 'string' && typeof asset.judgement?.verdict === 'string' ? [baselineKey(asset)] : [])));
+  return new Set(
+    (assets as AssetReport[]).flatMap((asset) =>
+      typeof asset?.id === 'string' && typeof asset.judgement?.verdict === 'string' ? [baselineKey(asset)] : [],
+    ),
+  );
 }
 
 /** An asset by what a person calls it: `shop/uploads`, `uploads`, or its whole id. Throws `NotFound`, or `Usage` if several fit. */
 export function findAsset(report: ScanReport, wanted: string): AssetReport {
   const byId = report.assets.find((asset) => asset.id === (wanted as AssetId));
   if (byId !== undefined) return byId;
-  const fits = report.assets.filter((asset) => `${asset.namespace}/${asset.name}` === wanted || asset.name === wanted || asset.volume?.claim === wanted);
+  const fits = report.assets.filter(
+    (asset) => `${asset.namespace}/${asset.name}` === wanted || asset.name === wanted || asset.volume?.claim === wanted,
+  );
   // A database and its volume may share a name: the database is meant.
   const chosen = fits.length > 1 ? fits.filter((asset) => asset.partOf === undefined) : fits;
   const [only, another] = chosen;
   if (only === undefined)
-    throw new SalvorError(`There is no asset "${wanted}" in ${report.source}`, { code: 'NotFound', hint: 'List them with: salvor scan -o name' });
+    throw new SalvorError(`There is no asset "${wanted}" in ${report.source}`, {
+      code: 'NotFound',
+      hint: 'List them with: salvor scan -o name',
+    });
   if (another !== undefined)
-    throw new SalvorError(`"${wanted}" may be one of ${chosen.map((asset) => asset.id).join(', ')}`, { code: 'Usage', hint: 'Give one of these.' });
+    throw new SalvorError(`"${wanted}" may be one of ${chosen.map((asset) => asset.id).join(', ')}`, {
+      code: 'Usage',
+      hint: 'Give one of these.',
+    });
   return only;
 }
 
@@ -77,8 +97,8 @@ function termOf(term: string): Selects {
   const set = /^([\w./-]+)\s+(in|notin)\s+\(([^)]*)\)$/.exec(term);
   if (set !== null) {
     const [, key = '', operator, list = ''] = set;
-    const values = list.split(',').map((value) => value.trim());
-    return (labels) => values.includes(labels[key] ?? '') === (operator === 'in');
+    const values = new Set(list.split(',').map((value) => value.trim()));
+    return (labels) => values.has(labels[key] ?? '') === (operator === 'in');
   }
   const equality = /^([\w./-]+)\s*(==?|!=)\s*([\w.-]*)$/.exec(term);
   if (equality !== null) {
@@ -86,7 +106,11 @@ function termOf(term: string): Selects {
     return (labels) => (labels[key] === value) === (operator !== '!=');
   }
   const presence = /^(!?)([\w./-]+)$/.exec(term);
-  if (presence === null) throw new SalvorError(`"${term}" is no label selector`, { code: 'Usage', hint: 'As in kubectl: -l app=shop,tier!=cache,critical' });
+  if (presence === null)
+    throw new SalvorError(`"${term}" is no label selector`, {
+      code: 'Usage',
+      hint: 'As in kubectl: -l app=shop,tier!=cache,critical',
+    });
   const [, not, key = ''] = presence;
   return (labels) => (labels[key] !== undefined) === (not === '');
 }

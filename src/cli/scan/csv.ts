@@ -2,11 +2,31 @@ import { csvCell } from '../output/plain.ts';
 import { protectedBy } from './table.ts';
 import type { ScanReport } from './report.ts';
 
-const heading = ['namespace', 'application', 'kind', 'name', 'engine', 'version', 'workload', 'sizeBytes', 'usedBytes', 'verdict', 'confidence', 'rule', 'reason', 'of', 'standing', 'protected', 'partOf'];
+const heading = [
+  'namespace',
+  'application',
+  'kind',
+  'name',
+  'engine',
+  'version',
+  'workload',
+  'sizeBytes',
+  'usedBytes',
+  'verdict',
+  'confidence',
+  'rule',
+  'reason',
+  'of',
+  'standing',
+  'protected',
+  'partOf',
+];
 
 /** Every asset, one a line, for a spreadsheet. */
 export function scanCsv(report: ScanReport): string {
-  const applicationOf = new Map(report.applications.flatMap(({ name, namespaces }) => namespaces.map((namespace) => [namespace, name])));
+  const applicationOf = new Map(
+    report.applications.flatMap(({ name, namespaces }) => namespaces.map((namespace) => [namespace, name])),
+  );
   const rows = report.assets.map((asset) => [
     asset.namespace,
     applicationOf.get(asset.namespace) ?? '',

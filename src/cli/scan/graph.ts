@@ -3,7 +3,13 @@ import { plain } from '../output/plain.ts';
 import { isCounted } from './report.ts';
 import type { AssetReport, ScanReport, Standing } from './report.ts';
 
-const colours: Readonly<Record<Standing, string>> = { 'at risk': '#d64545', unknown: '#d9822b', partly: '#c9a227', protected: '#3b8f5a', 'nothing to do': '#8a94a0' };
+const colours: Readonly<Record<Standing, string>> = {
+  'at risk': '#d64545',
+  unknown: '#d9822b',
+  partly: '#c9a227',
+  protected: '#3b8f5a',
+  'nothing to do': '#8a94a0',
+};
 
 /** Who uses and holds what, for Graphviz. */
 export function scanDot(report: ScanReport): string {
@@ -15,7 +21,11 @@ export function scanDot(report: ScanReport): string {
     `  subgraph cluster_${index} {`,
     `    label=${quote(name)};`,
     ...assets.filter((asset) => namespaces.includes(asset.namespace)).map((asset) => `    ${node(asset)}`),
-    ...workloads.filter((workload) => namespaces.includes(workload.slice(0, workload.indexOf('/')))).map((workload) => `    ${quote(workload)} [label=${quote(workload.slice(workload.indexOf('/') + 1))}, shape=box];`),
+    ...workloads
+      .filter((workload) => namespaces.includes(workload.slice(0, workload.indexOf('/'))))
+      .map(
+        (workload) => `    ${quote(workload)} [label=${quote(workload.slice(workload.indexOf('/') + 1))}, shape=box];`,
+      ),
     '  }',
   ];
   return [
@@ -40,6 +50,10 @@ function edge({ from, to, type }: Relation): string {
 }
 
 function quote(text: string): string {
-  const lines = text.split('\n').map((line) => plain(line).replaceAll('\\', '\\\\').replaceAll('"', String.raw`\"`));
+  const lines = text.split('\n').map((line) =>
+    plain(line)
+      .replaceAll('\\', '\\\\')
+      .replaceAll('"', String.raw`\"`),
+  );
   return `"${lines.join(String.raw`\n`)}"`;
 }

@@ -50,17 +50,29 @@ export function scanReport(snapshot: Snapshot, nowMs: number): ScanReport {
   const { index, assets, relations } = discover(snapshot);
   const judgements = classify(assets);
   const protections = new Map<AssetId, Protection[]>();
-  for (const protection of detectProtections({ index, assets, nowMs })) protections.set(protection.asset, [...(protections.get(protection.asset) ?? []), protection]);
+  for (const protection of detectProtections({ index, assets, nowMs }))
+    protections.set(protection.asset, [...(protections.get(protection.asset) ?? []), protection]);
   const held = new Map<AssetId, AssetId[]>();
-  for (const { from, to, type } of relations) if (type === 'holds') held.set(from as AssetId, [...(held.get(from as AssetId) ?? []), to]);
-  const holders = new Map(relations.filter(({ type }) => type === 'holds').map(({ from, to }) => [to, from as AssetId]));
+  for (const { from, to, type } of relations)
+    if (type === 'holds') held.set(from as AssetId, [...(held.get(from as AssetId) ?? []), to]);
+  const holders = new Map(
+    relations.filter(({ type }) => type === 'holds').map(({ from, to }) => [to, from as AssetId]),
+  );
   const reports = assets.flatMap((asset): AssetReport[] => {
     const judgement = judgements.get(asset.id);
     if (judgement === undefined) return [];
     const own = protections.get(asset.id) ?? [];
     const all = own.length > 0 ? own : throughVolumes(held.get(asset.id) ?? [], { protections, judgements });
     const partOf = holders.get(asset.id);
-    return [{ ...asset, judgement, protections: all, standing: standingOf(judgement, all), ...(partOf === undefined ? {} : { partOf }) }];
+    return [
+      {
+        ...asset,
+        judgement,
+        protections: all,
+        standing: standingOf(judgement, all),
+        ...(partOf === undefined ? {} : { partOf }),
+      },
+    ];
   });
   return withTotals({
     apiVersion: 'salvor.dev/v1alpha1',
@@ -75,10 +87,10 @@ export function scanReport(snapshot: Snapshot, nowMs: number): ScanReport {
 }
 
 /** The same report over fewer assets, counted anew. */
-export function withTotals(report: Omit<ScanReport, 'totals'>): ScanReport {
+export function withTotals(report: Omit<ScanReport, 'totals'> & { readonly totals?: Totals }): ScanReport {
   const counted = report.assets.filter(isCounted);
   const count = (standing: Standing): number => counted.filter((asset) => asset.standing === standing).length;
-  const { apiVersion, kind, source, ...rest } = report;
+  const { apiVersion, kind, source, totals: _, ...rest } = report;
   return {
     apiVersion,
     kind,
@@ -98,7 +110,12 @@ export function withTotals(report: Omit<ScanReport, 'totals'>): ScanReport {
 
 /** A volume of a database is counted with the database, and a folder for temporary files not at all. */
 export function isCounted(asset: AssetReport): boolean {
-  return asset.partOf === undefined && asset.judgement.rule !== 'scratch' && asset.judgement.rule !== 'ofTheNode' && !isPlainPodVolume(asset);
+  return (
+    asset.partOf === undefined &&
+    asset.judgement.rule !== 'scratch' &&
+    asset.judgement.rule !== 'ofTheNode' &&
+    !isPlainPodVolume(asset)
+  );
 }
 
 /** An emptyDir that shows no sign of anything: there is one in every other pod. */
@@ -130,6 +147,6 @@ function notProtected(asset: AssetReport): Finding[] {
   const skipped = asset.protections.find((one) => one.state === 'skipped');
   const evidence = skipped?.evidence ?? asset.judgement.evidence;
   const why = skipped === undefined ? 'nothing selects it' : skipped.reason;
-  const name = skipped === undefined ? 'NotProtected' : 'ScheduledButNotSelected';
+  const name = skipped === undefined ? 'NotProtected' : 'ScheduledButVolumeNotSelected';
   return [{ name, severity: 'risk', asset: asset.id, message: `${asset.title}: ${asset.standing}, ${why}`, evidence }];
 }

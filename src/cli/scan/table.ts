@@ -10,7 +10,13 @@ const wideWidthMax = 200;
 /** Files and kinds that could not be read, shown in a table; all of them are in -o json. */
 const unseenShownMax = 5;
 
-const marks: Readonly<Record<Standing, string>> = { 'at risk': '!', unknown: '?', partly: '~', protected: ' ', 'nothing to do': ' ' };
+const marks: Readonly<Record<Standing, string>> = {
+  'at risk': '!',
+  unknown: '?',
+  partly: '~',
+  protected: ' ',
+  'nothing to do': ' ',
+};
 const ranks: readonly Standing[] = ['at risk', 'unknown', 'partly', 'protected', 'nothing to do'];
 
 /** The report for people: what is at risk first, by application, within 100 columns. `wide` shows everything. */
@@ -18,19 +24,29 @@ export function scanTable(report: ScanReport, wide = false): string {
   const width = wide ? wideWidthMax : widthMax;
   const shown = report.assets.filter((asset) => wide || isCounted(asset));
   const groups = report.applications
-    .map((application) => ({ title: application.name, because: application.because, assets: shown.filter((asset) => application.namespaces.includes(asset.namespace)) }))
+    .map((application) => ({
+      title: application.name,
+      because: application.because,
+      assets: shown.filter((asset) => application.namespaces.includes(asset.namespace)),
+    }))
     .concat({ title: '(cluster)', because: [], assets: shown.filter((asset) => asset.namespace === '') })
     .filter((group) => group.assets.length > 0)
     .toSorted((a, b) => worst(a.assets) - worst(b.assets));
-  const columns = columnsOf(width, wide);
+  const columns = columnsOf(width, shown, wide);
   const lines = [headline(report), ''];
   if (groups.length > 0) lines.push(heading(columns));
   for (const { title, because, assets } of groups) {
-    lines.push(cutMiddle(plain(because.length === 0 ? title : `${title}  (proposed as one: ${because.join('; ')})`), width));
+    lines.push(
+      cutMiddle(plain(because.length === 0 ? title : `${title}  (proposed as one: ${because.join('; ')})`), width),
+    );
     for (const asset of assets.toSorted(byRank)) lines.push(row(asset, columns, wide));
   }
   const folded = report.assets.length - shown.length;
-  if (folded > 0) lines.push('', cutMiddle(`${folded} more belong to a database above, or are temporary files: -o wide shows them.`, width));
+  if (folded > 0)
+    lines.push(
+      '',
+      cutMiddle(`${folded} more belong to a database above, or are temporary files: -o wide shows them.`, width),
+    );
   return [...lines, ...unseenLines(report, width)].join('\n');
 }
 
@@ -39,7 +55,9 @@ export function nextSteps(report: ScanReport): string {
   const first = report.assets.filter(isCounted).toSorted(byRank)[0];
   if (first === undefined) return 'Nothing was found that holds data.';
   const why = `Why?  salvor why ${plain(shortName(first))}`;
-  return report.totals.atRisk + report.totals.unknown === 0 ? `\n${why}` : `\n${why}          Protect what is at risk?  salvor scan --propose`;
+  return report.totals.atRisk + report.totals.unknown === 0
+    ? `\n${why}`
+    : `\n${why}          Protect what is at risk?  salvor scan --propose`;
 }
 
 /** How people name an asset: `shop/uploads`. */
@@ -48,7 +66,11 @@ export function shortName(asset: Pick<AssetReport, 'namespace' | 'name'>): strin
 }
 
 function headline({ source, totals, applications }: ScanReport): string {
-  const what = [`${applications.length} application${applications.length === 1 ? '' : 's'}`, `${totals.assets} assets`, formatBytes(totals.bytes)].join(', ');
+  const what = [
+    `${applications.length} application${applications.length === 1 ? '' : 's'}`,
+    `${totals.assets} assets`,
+    formatBytes(totals.bytes),
+  ].join(', ');
   const counts = [
     `${totals.protected} protected`,
     ...(totals.partly > 0 ? [`${totals.partly} partly`] : []),
@@ -56,8 +78,7 @@ function headline({ source, totals, applications }: ScanReport): string {
     ...(totals.unknown > 0 ? [`${totals.unknown} UNKNOWN`] : []),
     `${totals.nothingToDo} need nothing`,
   ].join('   ');
-  const [first = '', ...rest] = plain(source);
-  return `${cutMiddle(first.toUpperCase() + rest.join(''), 40)}: ${what}.\n${counts}`;
+  return `${cutMiddle(plain(source), 40)}: ${what}.\n${counts}`;
 }
 
 interface Columns {
@@ -68,9 +89,25 @@ interface Columns {
   readonly rest: number;
 }
 
-function columnsOf(width: number, wide: boolean): Columns {
-  const fixed = { name: wide ? 40 : 24, what: wide ? 50 : 27, size: 9, verdict: 12 };
-  return { ...fixed, rest: width - 4 - fixed.name - fixed.what - fixed.size - fixed.verdict - 4 };
+/** As wide as what is shown, within bounds; what protects an asset gets the rest. */
+function columnsOf(width: number, assets: readonly AssetReport[], wide: boolean): Columns {
+  const longest = (texts: readonly string[], most: number): number =>
+    Math.min(most, Math.max(5, ...texts.map((text) => text.length)));
+  const name = longest(
+    assets.map((asset) => plain(asset.name)),
+    wide ? 50 : 24,
+  );
+  const what = longest(assets.map(whatOf), wide ? 60 : 26);
+  const [size, verdict] = [8, 11];
+  return { name, what, size, verdict, rest: width - 4 - name - what - size - verdict - 4 };
+}
+
+/** The title with kinds as kubectl abbreviates them. */
+function whatOf(asset: AssetReport): string {
+  return plain(asset.title)
+    .replaceAll('statefulset/', 'sts/')
+    .replaceAll('deployment/', 'deploy/')
+    .replaceAll('daemonset/', 'ds/');
 }
 
 function heading(columns: Columns): string {
@@ -81,7 +118,7 @@ function row(asset: AssetReport, columns: Columns, wide: boolean): string {
   const size = asset.usedBytes ?? asset.sizeBytes;
   const cells = [
     cutMiddle(plain(asset.name), columns.name).padEnd(columns.name),
-    cutMiddle(plain(asset.title), columns.what).padEnd(columns.what),
+    cutMiddle(whatOf(asset), columns.what).padEnd(columns.what),
     (size === undefined ? '-' : formatBytes(size)).padStart(columns.size),
     asset.judgement.verdict.padEnd(columns.verdict),
     cutMiddle(plain(protectedBy(asset, wide)), columns.rest),
@@ -99,7 +136,10 @@ export function protectedBy(asset: AssetReport, withReason: boolean): string {
       return `${best?.tool ?? ''} ${best?.by ?? ''}${because}`;
     case 'partly':
     case 'at risk':
-      return `no: ${best?.reason ?? 'nothing selects it'}${because}`.replace(/^no/, standing === 'partly' ? 'partly' : 'no');
+      return `no: ${best?.reason ?? 'nothing selects it'}${because}`.replace(
+        /^no/,
+        standing === 'partly' ? 'partly' : 'no',
+      );
     case 'unknown':
       return `no: ${judgement.reason}${withReason ? ` [${judgement.rule}]` : ''}`;
     case 'nothing to do':
@@ -115,7 +155,9 @@ export function nameOfId(id: string): string {
 
 function unseenLines({ unseen }: ScanReport, width: number): string[] {
   if (unseen.length === 0) return [];
-  const shown = unseen.slice(0, unseenShownMax).map(({ what, reason }) => cutMiddle(`  ${plain(what)}: ${plain(reason)}`, width));
+  const shown = unseen
+    .slice(0, unseenShownMax)
+    .map(({ what, reason }) => cutMiddle(`  ${plain(what)}: ${plain(reason)}`, width));
   const more = unseen.length > unseenShownMax ? [`  and ${unseen.length - unseenShownMax} more: -o json`] : [];
   return ['', 'Could not see, so what is there counts as unknown:', ...shown, ...more];
 }

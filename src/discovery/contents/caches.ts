@@ -8,7 +8,7 @@ const scratchPath =
   /^\/(tmp|var\/tmp|run|var\/run|dev\/shm|scratch|temp|transcod(e|es|ing)|var\/cache\/nginx|var\/lib\/nginx\/(tmp|cache))(\/|$)|\/(tmp|temp|transcod(e|es|ing)|scratch|sockets?)$/i;
 const logPath = /^\/var\/log(\/|$)|\/logs?$/i;
 const cachePath =
-  /(^|\/)(\.?caches?|[\w-]+[-_]cache|proxy[-_]cache|var\/cache(\/.*)?|\.npm|\.yarn|\.pnpm-store|\.m2|\.gradle|\.cargo|\.nuget|\.ivy2|\.cache(\/.*)?|go\/pkg(\/mod)?|node_modules|__pycache__)$/i;
+  /(^|\/)(\.?caches?|[\w-]+[-_]cache|proxy[-_]cache|var\/cache(\/.*)?|\.npm|\.yarn|\.pnpm-store|\.m2(\/repository)?|\.gradle(\/caches)?|\.cargo(\/registry)?|\.nuget(\/packages)?|incomplete|\.ivy2|\.cache(\/.*)?|go\/pkg(\/mod)?|node_modules|__pycache__)$/i;
 /** A cache in a folder whose name says the opposite. */
 const stateVariable = /(^|_)(DATA|STATE|DB|DATABASE|STORAGE|UPLOADS?|MEDIA)_?(DIR|PATH|ROOT|FOLDER|HOME)?$/i;
 

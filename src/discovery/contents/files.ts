@@ -15,9 +15,28 @@ const sqliteVariable = /(sqlite3?:|\.sqlite3?|\.db)\b/i;
 const sqlitePrograms =
   /(^|\/)(vaultwarden(\/server)?|server|home-assistant|(sonarr|radarr|lidarr|readarr|prowlarr|bazarr|whisparr)(-\w+)?|overseerr|jellyseerr|seerr|tautulli|jellyfin|plex\S*|emby\S*|grafana|uptime-kuma|gitea|forgejo|n8n|actual-server|linkding|mealie|node-red|zigbee2mqtt|navidrome|audiobookshelf|kavita|calibre-web\S*|pihole|adguardhome|headscale|pocketbase|memos|trilium\S*|homebridge|changedetection\.io|freshrss|miniflux|ntfy|gotify\S*|open-webui|atuin|woodpecker-server|drone|kestra|dagster|pgadmin4|sabnzbd|qbittorrent\S*|esphome|frigate|unifi\S*|syncthing|portainer(-ce)?|rancher|k3s|semaphore|metabase)$/;
 
+/** Labels and annotations by which programs mark the claims that they make for people. */
+const homeLabels: readonly (readonly [string, string])[] = [
+  ['hub.jupyter.org/username', 'is the home of a person in JupyterHub'],
+  ['notebook-name', 'is the home of a notebook'],
+  ['coder.workspace_owner', 'is the home of a person in Coder'],
+  ['controller.devfile.io/devworkspace_pvc_type', 'holds the workspaces of a person'],
+];
+
 /** Files that people and programs put somewhere, and the state of programs. */
 export function detectFiles(look: Look): readonly Sign[] {
   const signs: Sign[] = [];
+  for (const [label, says] of homeLabels) {
+    const value = look.facts.labels[label];
+    if (value === undefined) continue;
+    const evidence = {
+      object: `pvc/${look.facts.claim ?? look.draft.name}`,
+      namespace: look.draft.namespace,
+      field: 'metadata',
+      value: `${label}=${value}`,
+    };
+    signs.push(sign({ means: 'user-files', says }, [evidence]));
+  }
   for (const use of writers(look)) {
     if (look.builder.serverOf(use.workload) !== undefined) continue;
     const named = folderOf(use, userFiles);

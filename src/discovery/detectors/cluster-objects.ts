@@ -48,7 +48,12 @@ const ignoredKinds = new Set([
 const namedMax = 3;
 
 function addObjects(builder: AssetBuilder, namespace: string, { total, from, byHand, drifted }: Group): void {
-  const asset = builder.add({ kind: 'objects', namespace, name: 'objects', title: `${total} Kubernetes objects` });
+  const asset = builder.add({
+    kind: 'objects',
+    namespace,
+    name: 'objects',
+    title: `${total} Kubernetes object${total === 1 ? '' : 's'}`,
+  });
   const evidenceOfObject = (object: KubeObject, field: string, value: string): Evidence => ({
     object: nameOf(object),
     namespace,

@@ -3,6 +3,7 @@ import { groupKindOf } from '#api/objects';
 import type { KubeObject } from '#api/objects';
 import type { AssetBuilder } from '../builder.ts';
 import { at, integer, records, text } from '../fields.ts';
+import { nameOf } from '../snapshot/snapshot.ts';
 import type { ServiceMap } from '../services.ts';
 import { addExternal, externalEngine } from './uses.ts';
 import { defined, evidenceOf } from './support.ts';
@@ -29,7 +30,7 @@ function addService(builder: AssetBuilder, services: ServiceMap, service: KubeOb
     external === undefined ? 'spec.selector' : 'spec.externalName',
     external ?? `none; its addresses are written down: ${target.host}`,
   );
-  addExternal(builder, { namespace, host: target.host, engine, evidence });
+  addExternal(builder, { namespace, host: target.host, engine, evidence, service: nameOf(service) });
 }
 
 const cloudGroup =

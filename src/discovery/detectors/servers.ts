@@ -44,7 +44,7 @@ function addServer(builder: AssetBuilder, workload: Workload, found: Found): voi
       mounts: [],
     },
   });
-  builder.serves(workload, id);
+  builder.serves(workload, id, [...spec.ports, ...container.ports.map((one) => one.port)]);
   const says = `runs ${spec.name}`;
   for (const volume of volumes) {
     builder.sign(volume, {

@@ -93,7 +93,7 @@ function useEndpoint(
   services: ServiceMap,
   { workload, mayUse, endpoint, name, shared, evidence }: UsedEndpoint,
 ): void {
-  const target = services.resolve(endpoint.host, workload.namespace);
+  const target = services.resolve(endpoint.host, workload.namespace, endpoint.port);
   if (target.kind === 'server') {
     if (target.asset !== builder.serverOf(workload) && mayUse(target.asset, shared))
       builder.relate({ from: keyOf(workload), to: target.asset, type: 'uses', evidence: [evidence] });
@@ -108,6 +108,8 @@ function useEndpoint(
 }
 
 export interface ExternalServer {
+  /** The Service that leads there. */
+  readonly service?: string;
   readonly namespace: string;
   readonly host: string;
   readonly engine: string;
@@ -115,7 +117,10 @@ export interface ExternalServer {
 }
 
 /** Adds a server that is outside of the cluster. */
-export function addExternal(builder: AssetBuilder, { namespace, host, engine, evidence }: ExternalServer): AssetId {
+export function addExternal(
+  builder: AssetBuilder,
+  { namespace, host, engine, evidence, service }: ExternalServer,
+): AssetId {
   const kind: AssetKind = queueNames.has(engine) ? 'queue' : 'database';
   const asset = builder.add({
     kind,
@@ -124,6 +129,7 @@ export function addExternal(builder: AssetBuilder, { namespace, host, engine, ev
     title: `${engine} at ${host}`,
     engine: { name: engine },
     host,
+    ...(service === undefined ? {} : { workload: service }),
   });
   builder.sign(asset, {
     means: 'external',

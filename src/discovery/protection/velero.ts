@@ -58,7 +58,7 @@ function judge(index: ObjectIndex, schedule: KubeObject, asset: Asset): Protecti
       'skipped',
       `schedule "${name}" covers its namespace and does not copy its data (no opt-in)`,
       'spec.template.defaultVolumesToFsBackup',
-      String(template['defaultVolumesToFsBackup'] ?? 'not set'),
+      text(template['defaultVolumesToFsBackup']) ?? 'not set',
     );
   if (at(schedule['spec'], 'paused') === true)
     return answer('failing', `schedule "${name}" is paused`, 'spec.paused', 'true');

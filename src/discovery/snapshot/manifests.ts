@@ -16,8 +16,8 @@ import { redact } from './redact.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** Definitions and pictures of dashboards are the larger part of many repositories, and say nothing about data. */
-const skippedKinds = /^\s{0,2}kind:\s*["']?(CustomResourceDefinition|GrafanaDashboard|PrometheusRule)["']?\s*$/m;
-const hasKind = /^\s{0,2}["']?kind["']?\s*:/m;
+const skippedKinds = /^\s{0,4}kind:\s*["']?(CustomResourceDefinition|GrafanaDashboard|PrometheusRule)["']?\s*$/m;
+const hasKind = /\bkind["']?\s*:/;
 /** Kinds that belong to no namespace: a kustomization gives them none. */
 const clusterKinds = new Set([
   'Namespace',
