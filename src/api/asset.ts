@@ -169,6 +169,8 @@ export interface Asset {
   /** Address outside of the cluster, without credentials. */
   readonly host?: string;
   readonly volume?: VolumeFacts;
+  /** The chart's values that it was concluded from, where no manifest was read: `helmrelease/plex`. */
+  readonly inferredFrom?: string;
   /** What was asked for or is provisioned. */
   readonly sizeBytes?: number;
   /** What is in use, where it was measured. */

@@ -1,4 +1,4 @@
-import type { Asset, AssetId, Judgement } from '#api/asset';
+import type { Asset, AssetId, Confidence, Judgement } from '#api/asset';
 import type { World } from './rule.ts';
 import { rules } from './rules.ts';
 
@@ -25,9 +25,15 @@ export function classify(assets: readonly Asset[]): ReadonlyMap<AssetId, Judgeme
 function judgeBy(asset: Asset, world: World): Judgement {
   for (const rule of rules) {
     const answer = rule.judge(asset, world);
-    if (answer !== undefined) return { ...answer, rule: rule.name };
+    if (answer !== undefined) return { ...answer, rule: rule.name, confidence: confidenceIn(asset, answer.confidence) };
   }
   throw new Error('the last rule answers always');
+}
+
+/** What is concluded from the values of a chart was not seen, and is one step less sure. */
+function confidenceIn(asset: Asset, confidence: Confidence): Confidence {
+  if (asset.inferredFrom === undefined) return confidence;
+  return confidence === 'high' ? 'medium' : 'low';
 }
 
 /** What would lead to another verdict than this one. */

@@ -1,5 +1,6 @@
 import { assetIdOf } from '#api/asset';
 import type { Asset, AssetId, AssetKind, Relation, Sign } from '#api/asset';
+import { inferredFrom } from './helm/skeletons.ts';
 import type { ObjectIndex } from './snapshot/snapshot.ts';
 import type { Workload } from './workloads.ts';
 
@@ -118,12 +119,17 @@ export class AssetBuilder {
   }
 
   build(): Asset[] {
-    return [...this.#assets].map(([id, draft]) => ({
-      id,
-      application: draft.namespace === '' ? '(cluster)' : draft.namespace,
-      ...draft,
-      signs: this.signsOf(id),
-    }));
+    return [...this.#assets].map(([id, draft]) => {
+      const from = draft.volume?.labels[inferredFrom];
+      const application = draft.namespace === '' ? '(cluster)' : draft.namespace;
+      return {
+        id,
+        application,
+        ...draft,
+        ...(from === undefined ? {} : { inferredFrom: from }),
+        signs: this.signsOf(id),
+      };
+    });
   }
 }
 

@@ -6,6 +6,7 @@ import type { Look, Use } from './look.ts';
 /** Folders for what may be gone at the next start. */
 const scratchPath =
   /^\/(tmp|var\/tmp|run|var\/run|dev\/shm|scratch|temp|transcod(e|es|ing)|var\/cache\/nginx|var\/lib\/nginx\/(tmp|cache))(\/|$)|\/(tmp|temp|transcod(e|es|ing)|scratch|sockets?)$/i;
+const scratchFolder = /^\/(tmp|var\/tmp|scratch|temp)\/?$|\/transcod(e|es|ing)\/?$/i;
 const logPath = /^\/var\/log(\/|$)|\/logs?$/i;
 const cachePath =
   /(^|\/)(\.?caches?|[\w-]+[-_]cache|proxy[-_]cache|var\/cache(\/.*)?|\.npm|\.yarn|\.pnpm-store|\.m2(\/repository)?|\.gradle(\/caches)?|\.cargo(\/registry)?|\.nuget(\/packages)?|incomplete|\.ivy2|\.cache(\/.*)?|go\/pkg(\/mod)?|node_modules|__pycache__)$/i;
@@ -79,8 +80,13 @@ export function detectCaches(look: Look): readonly Sign[] {
   return [];
 }
 
+/** On a claim somebody may have put data below such a folder: there only the folder itself counts. */
 function isScratch(persistent: boolean): (use: Use) => boolean {
-  return ({ mount }) => scratchPath.test(mount.path) || (!persistent && logPath.test(mount.path));
+  return (use) => {
+    const { path } = use.mount;
+    if (persistent) return scratchFolder.test(path) && use.mount.subPath === undefined && !isNamedState(use);
+    return scratchPath.test(path) || logPath.test(path);
+  };
 }
 
 function isNamedState({ container, mount }: Use): boolean {

@@ -57,7 +57,22 @@ function isModelCache({ container, mount }: Use): boolean {
   if (modelCache.test(mount.path)) return true;
   if (container.variables.some((variable) => cacheVariable.test(variable.name) && isBelow(variable.value, mount.path)))
     return true;
+  // A model that is named by its path was put there by somebody: a fine-tuned one has no other place.
+  if (localModel(container, mount.path)) return false;
   return modelServers.some((one) => one.image.test(imagePath(container.image)) && one.path.test(mount.path));
+}
+
+function localModel(container: Use['container'], path: string): boolean {
+  const flags = [
+    ...container.command
+      .join(' ')
+      .matchAll(/--(?:model|model[-_](?:id|path|name|dir)|lora[-_]\w+)[=\s]+["']?(?:\w+=)?(\/[^\s"']+)/g),
+  ].map((match) => match[1]);
+  const served = /\b(?:vllm\s+)?serve\s+(\/\S+)/.exec(container.command.join(' '))?.[1];
+  const variables = container.variables
+    .filter((variable) => /MODEL/.test(variable.name) && !cacheVariable.test(variable.name))
+    .map((variable) => variable.value);
+  return [...flags, served, ...variables].some((value) => isBelow(value, path));
 }
 
 function trainedSign(use: Use): Sign | undefined {

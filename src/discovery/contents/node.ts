@@ -4,7 +4,7 @@ import type { Look } from './look.ts';
 
 /** Folders of a node that its system and its kubelet own. */
 const systemPath =
-  /^\/($|proc|sys|dev|run|var\/run|etc(\/(?!rancher\/k3s\/data|kubernetes\/data).*)?$|lib|lib64|usr|bin|sbin|boot|root$|tmp|var\/log|var\/lib\/(kubelet|containerd|docker|containers|cni|calico|cilium|dbus|systemd|node_exporter|selinux)|opt\/cni|var\/tmp|host$|cgroup)(\/|$)/;
+  /^\/(proc|sys|dev|run|var\/run|lib|lib64|usr|bin|sbin|boot|cgroup|opt\/cni|var\/log|var\/lib\/(kubelet|containerd|cni|calico|cilium|dbus|systemd|node_exporter|selinux|docker\/containers))(\/|$)|^\/$|^\/(etc|root|tmp|var\/tmp|host|var\/lib\/docker)\/?$|^\/etc\/(?!rancher|kubernetes)/;
 /** Where storage drivers keep the bytes of the volumes that they give out. */
 const storagePath =
   /^\/(var\/lib\/(longhorn|rook|ceph|linstor|drbd|topolvm|csi-\w+)|var\/openebs|opt\/(local-path-provisioner|openebs)|var\/snap\/\S+\/default-storage|var\/lib\/rancher\/k3s\/storage|mnt\/longhorn)(\/|$)/;

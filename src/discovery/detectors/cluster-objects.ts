@@ -2,6 +2,7 @@ import type { Evidence } from '#api/asset';
 import { groupKindOf } from '#api/objects';
 import type { KubeObject } from '#api/objects';
 import { skipOf } from '#planner/object-rules';
+import { inferredFrom } from '../helm/skeletons.ts';
 import type { AssetBuilder } from '../builder.ts';
 import { at, records, text } from '../fields.ts';
 import { nameOf } from '../snapshot/snapshot.ts';
@@ -15,6 +16,7 @@ export function detectObjects(builder: AssetBuilder): void {
   const groups = new Map<string, Group>();
   for (const object of builder.index.snapshot.objects) {
     if (skipOf(object) !== undefined || ignoredKinds.has(groupKindOf(object))) continue;
+    if (object.metadata.annotations?.[inferredFrom] !== undefined) continue;
     const namespace = object.metadata.namespace ?? '';
     const group: Group = groups.get(namespace) ?? { total: 0, from: new Map(), byHand: [], drifted: [] };
     groups.set(namespace, group);

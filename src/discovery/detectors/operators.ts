@@ -91,14 +91,14 @@ function addResource(builder: AssetBuilder, services: ServiceMap, { spec, object
       evidence: [evidenceOf(object, spec.ephemeral.path, says)],
       strength: 'strong',
     });
-  else if (size > 0)
+  else if (size > 0 || spec.volatileWithoutSize !== true)
     builder.sign(asset, {
       means: 'persistent',
       says: 'keeps its files on volumes',
       evidence: [exists],
       strength: 'strong',
     });
-  else if (spec.volatileWithoutSize === true)
+  else
     builder.sign(asset, {
       means: 'not-durable',
       says: 'has no volume',

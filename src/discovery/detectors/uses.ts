@@ -207,7 +207,7 @@ const byVariable: readonly (readonly [RegExp, string])[] = [
   [/(^|_)INFLUX/i, 'InfluxDB'],
   [/(^|_)(MSSQL|SQLSERVER)/i, 'SQL Server'],
   [/(^|_)CASSANDRA/i, 'Cassandra'],
-  [/(^|_)(DB|DATABASE|DBHOST)(_|$)|_DB_|DB_?(HOST|URL|SERVER|ADDR)/i, 'database'],
+  [/(^|_)(DB|DATABASE|DBHOST)(_|$)|_DB_|(DB|DATABASE)_?(HOST|URL|SERVER|ADDR)/i, 'database'],
 ];
 
 const byPort = new Map(

@@ -59,7 +59,7 @@ export const searchEngines: readonly EngineSpec[] = [
   {
     name: 'Quickwit',
     kind: 'database',
-    image: /(^|\/)(quickwit|zinc|zincsearch|sonic)$/,
+    image: /(^|\/)quickwit$/,
     program: /\bquickwit\s+run\b/,
     ports: [7280],
     dataPath: /^\/quickwit\/qwdata/,
@@ -101,9 +101,9 @@ export const searchEngines: readonly EngineSpec[] = [
     variable: /^(CHROMA_|IS_PERSISTENT$)/,
   },
   {
-    name: 'LanceDB',
+    name: 'Vespa',
     kind: 'database',
-    image: /(^|\/)(marqo|vespa|vald-agent\S*)$/,
+    image: /(^|\/)vespa$/,
     program: /\bvespa\b/,
     ports: [19_071],
     dataPath: /^\/opt\/vespa\/var/,
