@@ -245,6 +245,8 @@ interface Credentials {
   readonly readers: ReadonlyMap<string, readonly AssetId[]>;
   /** Servers that nobody can use without one of these Secrets. */
   readonly guarded: ReadonlySet<AssetId>;
+  /** Servers to those that follow them: whoever knows the password of one knows that of the other. */
+  readonly followers: ReadonlyMap<AssetId, readonly AssetId[]>;
 }
 
 /** Secrets that servers read their own passwords from, and those that their operators make for them. */
@@ -266,7 +268,10 @@ function credentialsOf(builder: AssetBuilder): Credentials {
       if (draft.host === undefined)
         for (const ending of operatorSecrets(draft.name))
           readers.set(`${draft.namespace}/secret/${draft.name}${ending}|`, [asset]);
-  return { readers, guarded };
+  const followers = new Map<AssetId, AssetId[]>();
+  for (const { from, to, type } of builder.relations())
+    if (type === 'madeFrom') followers.set(to, [...(followers.get(to) ?? []), from as AssetId]);
+  return { readers, guarded, followers };
 }
 
 function operatorSecrets(name: string): readonly string[] {
@@ -274,7 +279,11 @@ function operatorSecrets(name: string): readonly string[] {
 }
 
 /** The servers whose passwords a workload reads, and what follows those servers. */
-function useCredentials(builder: AssetBuilder, { readers }: Credentials, workload: Workload): ReadonlySet<AssetId> {
+function useCredentials(
+  builder: AssetBuilder,
+  { readers, followers }: Credentials,
+  workload: Workload,
+): ReadonlySet<AssetId> {
   const tied = new Set<AssetId>();
   // A server that reads another one's password replicates it, which is said elsewhere.
   if (builder.serverOf(workload) !== undefined) return tied;
@@ -293,7 +302,6 @@ function useCredentials(builder: AssetBuilder, { readers }: Credentials, workloa
       });
     }
   }
-  for (const { from, to, type } of builder.relations())
-    if (type === 'madeFrom' && tied.has(to)) tied.add(from as AssetId);
+  for (const server of [...tied]) for (const follower of followers.get(server) ?? []) tied.add(follower);
   return tied;
 }

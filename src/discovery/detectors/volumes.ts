@@ -95,13 +95,8 @@ function addTemplate(builder: AssetBuilder, workload: Workload, template: Fields
 function claimsOfTemplate(builder: AssetBuilder, workload: Workload, template: string): string[] {
   const pattern = `${template}-${workload.object.metadata.name}-`;
   return builder.index
-    .all('PersistentVolumeClaim')
-    .filter(
-      ({ metadata }) =>
-        metadata.namespace === workload.namespace &&
-        metadata.name.startsWith(pattern) &&
-        /^\d+$/.test(metadata.name.slice(pattern.length)),
-    )
+    .inNamespace('PersistentVolumeClaim', workload.namespace)
+    .filter(({ metadata }) => metadata.name.startsWith(pattern) && /^\d+$/.test(metadata.name.slice(pattern.length)))
     .map(({ metadata }) => metadata.name);
 }
 

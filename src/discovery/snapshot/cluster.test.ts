@@ -7,7 +7,7 @@ import { snapshotOfCluster } from './cluster.ts';
 
 /** A fake of an API server: to refuse one kind, to break one group, and to count pages, at will. */
 async function fakeCluster(
-  answers: (url: URL) => unknown,
+  answer: (url: URL) => unknown,
 ): Promise<{ client: KubeClient; asked: string[] } & AsyncDisposable> {
   const asked: string[] = [];
   const server = createServer((request, response) => {
@@ -15,11 +15,11 @@ async function fakeCluster(
     asked.push(
       `${url.pathname}${url.search} ${request.headers.accept?.includes('PartialObjectMetadataList') === true ? 'metadata' : 'whole'}`,
     );
-    const answer = answers(url);
-    const status = (answer as { readonly code?: number } | undefined)?.code ?? (answer === undefined ? 404 : 200);
+    const given = answer(url);
+    const status = (given as { readonly code?: number } | undefined)?.code ?? (given === undefined ? 404 : 200);
     response
       .writeHead(status, { 'content-type': 'application/json' })
-      .end(JSON.stringify(answer ?? { kind: 'Status', code: 404 }));
+      .end(JSON.stringify(given ?? { kind: 'Status', code: 404 }));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const connection = {

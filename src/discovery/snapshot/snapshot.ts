@@ -24,24 +24,34 @@ export interface ObjectIndex {
   readonly snapshot: Snapshot;
   /** All of a kind, as `Deployment.apps`; in all versions. */
   all(groupKind: string): readonly KubeObject[];
+  /** All of a kind in one namespace. */
+  inNamespace(groupKind: string, namespace: string): readonly KubeObject[];
   get(groupKind: string, namespace: string, name: string): KubeObject | undefined;
 }
 
 export function indexObjects(snapshot: Snapshot): ObjectIndex {
   const byKind = new Map<string, KubeObject[]>();
+  const byNamespace = new Map<string, KubeObject[]>();
   const byName = new Map<string, KubeObject>();
   for (const object of snapshot.objects) {
     const kind = groupKindOf(object);
-    const list = byKind.get(kind);
-    if (list === undefined) byKind.set(kind, [object]);
-    else list.push(object);
-    byName.set(`${kind}|${object.metadata.namespace ?? ''}|${object.metadata.name}`, object);
+    const place = `${kind}|${object.metadata.namespace ?? ''}`;
+    append(byKind, kind, object);
+    append(byNamespace, place, object);
+    byName.set(`${place}|${object.metadata.name}`, object);
   }
   return {
     snapshot,
     all: (groupKind) => byKind.get(groupKind) ?? [],
+    inNamespace: (groupKind, namespace) => byNamespace.get(`${groupKind}|${namespace}`) ?? [],
     get: (groupKind, namespace, name) => byName.get(`${groupKind}|${namespace}|${name}`),
   };
+}
+
+function append(lists: Map<string, KubeObject[]>, key: string, object: KubeObject): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [object]);
+  else list.push(object);
 }
 
 /** `statefulset/orders-db`, as kubectl names it. */
