@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Asset, Meaning } from '#api/asset';
 import { endpointText, endpointsIn } from './endpoints.ts';
+import { discover } from './discover.ts';
+import { snapshotOfFiles } from './snapshot/manifests.ts';
 import { discoverText } from './testing.ts';
 
 interface Pod {
@@ -226,4 +228,19 @@ test('values of app-template say which container sees which claim', () => {
   );
   assert.equal(meanings(assets, 'n/volume/tv-cache').includes('cache'), true);
   assert.equal(meanings(assets, 'n/volume/tv-tmp').includes('scratch'), true);
+});
+
+test('charts that bundle others, and kustomizations that inflate charts, say what will run', () => {
+  const snapshot = snapshotOfFiles([
+    { path: 'apps/wiki/Chart.yaml', content: 'apiVersion: v2\nname: wiki\ndependencies: [{ name: postgresql }]\n' },
+    { path: 'apps/wiki/values.yaml', content: 'postgresql: { primary: { persistence: { size: 3Gi } } }\n' },
+    {
+      path: 'apps/git/kustomization.yaml',
+      content: 'namespace: git\nhelmCharts: [{ name: gitea, releaseName: git, valuesFile: v.yaml }]\n',
+    },
+    { path: 'apps/git/v.yaml', content: 'persistence: { size: 4Gi, enabled: true }\n' },
+  ]);
+  const { assets } = discover(snapshot);
+  assert.equal(find(assets, 'wiki/database/wiki').sizeBytes, 3 * 2 ** 30);
+  assert.equal(find(assets, 'git/volume/git').sizeBytes, 4 * 2 ** 30);
 });

@@ -165,8 +165,11 @@ function managedBy(labels: Readonly<Record<string, string>>, spec: OperatorSpec)
 function joinWorkload(builder: AssetBuilder, workload: Workload, owner: Owner): void {
   if (workload.role === 'job') return;
   builder.serves(workload, owner.asset);
-  for (const template of [...workload.claimTemplates, ...workload.volumes]) {
-    for (const volume of builder.behind(workload, text(template['name']) ?? '')) {
+  for (const named of [
+    ...workload.claimTemplates.map((template) => record(template['metadata'])),
+    ...workload.volumes,
+  ]) {
+    for (const volume of builder.behind(workload, text(named['name']) ?? '')) {
       const source = builder.get(volume)?.volume?.source;
       if (source === 'claim' || source === 'claimTemplate') joinVolume(builder, volume, owner);
     }

@@ -11,6 +11,8 @@ export interface EngineSpec {
   readonly image: RegExp;
   /** The program of the server, in a command or a script. */
   readonly program: RegExp;
+  /** Arguments with which the same image does something that keeps no data of its own. */
+  readonly otherRole?: RegExp;
   readonly ports: readonly number[];
   /** Folders where it keeps its data by default. */
   readonly dataPath: RegExp;

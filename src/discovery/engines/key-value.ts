@@ -95,6 +95,7 @@ export const keyValueEngines: readonly EngineSpec[] = [
     name: 'Vault',
     kind: 'database',
     image: /(^|\/)(vault|vault-enterprise|openbao|openbao-ubi)$/,
+    otherRole: /\b(vault|bao)?\s*(agent|proxy)\s+-config|agent-inject/,
     program: /\b(vault|bao)\s+server\b/,
     ports: [8200, 8201],
     dataPath: /^\/(vault|openbao)\/(data|file|raft)/,

@@ -36,6 +36,7 @@ function recognizeContainer(workload: Workload, container: Container): Recognize
   const scripts = scriptsOf(container);
   let best: { score: number; found: Recognized } | undefined;
   for (const spec of engines) {
+    if (spec.otherRole?.test(command) === true) continue;
     const evidence: Evidence[] = [];
     const base = { object: workload.name, namespace: workload.namespace };
     let score = 0;

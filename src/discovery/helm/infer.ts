@@ -2,7 +2,7 @@ import type { KubeObject } from '#api/objects';
 import { record, records, text } from '../fields.ts';
 import type { Fields } from '../fields.ts';
 import { appTemplate, isAppTemplate } from './app-template.ts';
-import type { LocalChart } from './charts.ts';
+import type { ChartUse } from './charts.ts';
 import { bundledByDefault, programCharts, serverCharts } from './known-charts.ts';
 import { releasesOf } from './releases.ts';
 import type { Release } from './releases.ts';
@@ -16,7 +16,7 @@ const componentsMax = 60;
  * The workloads and claims that charts make of their values, as far as values tell without rendering: for scanning they
  * are as good as written down, and every one says where it was concluded from.
  */
-export function inferFromHelm(objects: readonly KubeObject[], charts: readonly LocalChart[]): KubeObject[] {
+export function inferFromHelm(objects: readonly KubeObject[], charts: readonly ChartUse[]): KubeObject[] {
   return releasesOf(objects, charts).flatMap((release) => [
     ...(isAppTemplate(release) ? appTemplate(release) : genericChart(release)),
     ...extraObjects(release),

@@ -3,7 +3,7 @@ import { groupKindOf } from '#api/objects';
 import { at, record, records, text, textMap } from '../fields.ts';
 import type { Fields } from '../fields.ts';
 import { parse } from './charts.ts';
-import type { LocalChart } from './charts.ts';
+import type { ChartUse } from './charts.ts';
 
 /** One installation of a chart, with the values that are known without rendering it. */
 export interface Release {
@@ -16,13 +16,22 @@ export interface Release {
   readonly from: string;
 }
 
-/** The releases that Flux, Argo CD, k3s and local charts describe. */
-export function releasesOf(objects: readonly KubeObject[], charts: readonly LocalChart[]): Release[] {
+/** The releases that Flux, Argo CD, k3s, kustomizations and charts that bundle others describe. */
+export function releasesOf(objects: readonly KubeObject[], charts: readonly ChartUse[]): Release[] {
   const byName = new Map(
     objects.map((object) => [`${object.kind}/${object.metadata.namespace ?? ''}/${object.metadata.name}`, object]),
   );
   const find: Find = (kind, namespace, name) => byName.get(`${kind}/${namespace}/${name}`);
-  return [...objects.flatMap((object) => releasesOfObject(object, find)), ...charts.flatMap(releasesOfChart)];
+  return [
+    ...objects.flatMap((object) => releasesOfObject(object, find)),
+    ...charts.map(({ chart, release, namespace, values }) => ({
+      name: release,
+      namespace,
+      chart,
+      values,
+      from: `chart ${release}`,
+    })),
+  ];
 }
 
 type Find = (kind: string, namespace: string, name: string) => KubeObject | undefined;
@@ -73,19 +82,6 @@ function releasesOfObject(object: KubeObject, find: Find): Release[] {
     default:
       return [];
   }
-}
-
-/** A chart in the folder that only bundles others: each of them with its part of the values. */
-function releasesOfChart(chart: LocalChart): Release[] {
-  const folder = chart.folder === '.' ? chart.name : lastSegment(chart.folder);
-  const from = `chart ${chart.folder}`;
-  return chart.dependencies.map(({ chart: dependency, valuesKey }) => ({
-    name: folder,
-    namespace: folder,
-    chart: dependency,
-    values: record(chart.values[valuesKey]),
-    from,
-  }));
 }
 
 function fluxChart(spec: Fields, namespace: string, find: Find): string {

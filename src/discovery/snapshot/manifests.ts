@@ -4,7 +4,7 @@ import { groupKindOf } from '#api/objects';
 import type { KubeObject } from '#api/objects';
 import { at, record, text } from '../fields.ts';
 import { inferFromHelm } from '../helm/infer.ts';
-import { isChartFile, readCharts } from '../helm/charts.ts';
+import { inflatedCharts, isChartFile, readCharts } from '../helm/charts.ts';
 import { parseFile } from './documents.ts';
 import type { Document } from './documents.ts';
 import { readSource } from './files.ts';
@@ -90,7 +90,10 @@ export function snapshotOfFiles(files: readonly SourceFile[]): Snapshot {
     if ('problem' in normalized) unseen.push({ what: document.file, reason: normalized.problem });
     else if ('object' in normalized) add(placed(normalized.object, document));
   }
-  for (const object of inferFromHelm([...objects.values()], charts)) {
+  for (const object of inferFromHelm(
+    [...objects.values()],
+    [...charts.flatMap((chart) => chart.dependencies), ...inflatedCharts(files)],
+  )) {
     const normalized = normalize(object);
     if ('object' in normalized) {
       const key = `${groupKindOf(normalized.object)}|${normalized.object.metadata.namespace ?? ''}|${normalized.object.metadata.name}`;
