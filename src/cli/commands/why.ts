@@ -28,7 +28,7 @@ export async function why(this: CliContext, flags: WhyFlags, name: string): Prom
 }
 
 /** Everything that is known of one asset, in the order in which it is doubted. */
-export function explain(asset: AssetReport, report: ScanReport): string {
+function explain(asset: AssetReport, report: ScanReport): string {
   const { judgement } = asset;
   const size = asset.usedBytes ?? asset.sizeBytes;
   const usedBy = report.relations.filter(({ to, type }) => to === asset.id && type === 'uses');

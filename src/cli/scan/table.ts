@@ -61,7 +61,7 @@ export function nextSteps(report: ScanReport): string {
 }
 
 /** How people name an asset: `shop/uploads`. */
-export function shortName(asset: Pick<AssetReport, 'namespace' | 'name'>): string {
+function shortName(asset: Pick<AssetReport, 'namespace' | 'name'>): string {
   return asset.namespace === '' ? asset.name : `${asset.namespace}/${asset.name}`;
 }
 
@@ -149,7 +149,7 @@ export function protectedBy(asset: AssetReport, withReason: boolean): string {
   }
 }
 
-export function nameOfId(id: string): string {
+function nameOfId(id: string): string {
   return id.slice(id.lastIndexOf('/') + 1);
 }
 

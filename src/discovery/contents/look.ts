@@ -1,6 +1,7 @@
 import type { AssetId, Evidence, Meaning, Sign, VolumeFacts } from '#api/asset';
 import type { AssetBuilder, Draft } from '../builder.ts';
-import type { Container, VolumeMount, Workload } from '../workloads.ts';
+import type { Container, VolumeMount } from '../containers.ts';
+import type { Workload } from '../workloads.ts';
 
 /** One volume with all that is known of who uses it: what the detectors of contents judge by. */
 export interface Look {

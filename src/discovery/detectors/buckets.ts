@@ -4,7 +4,8 @@ import { keyOf } from '../builder.ts';
 import { at, text } from '../fields.ts';
 import { nameOf } from '../snapshot/snapshot.ts';
 import type { ServiceMap } from '../services.ts';
-import type { Container, Workload } from '../workloads.ts';
+import type { Container } from '../containers.ts';
+import type { Workload } from '../workloads.ts';
 import { evidenceOf } from './support.ts';
 
 /** Object buckets: claimed in the cluster, or used by programs as their storage. */

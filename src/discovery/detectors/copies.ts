@@ -6,7 +6,8 @@ import type { Recognized } from '../engines/recognize.ts';
 import { at, records, text } from '../fields.ts';
 import { nameOf } from '../snapshot/snapshot.ts';
 import type { ServiceMap } from '../services.ts';
-import type { Variable, Workload } from '../workloads.ts';
+import type { Variable } from '../containers.ts';
+import type { Workload } from '../workloads.ts';
 import { hasFullCopies } from './operators.ts';
 import { replicaSetting } from './servers.ts';
 

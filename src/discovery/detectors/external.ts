@@ -5,7 +5,7 @@ import type { AssetBuilder } from '../builder.ts';
 import { at, integer, records, text } from '../fields.ts';
 import { nameOf } from '../snapshot/snapshot.ts';
 import type { ServiceMap } from '../services.ts';
-import { addExternal, externalEngine } from './uses.ts';
+import { addExternal, externalEngine } from './external-servers.ts';
 import { defined, evidenceOf } from './support.ts';
 
 /** Services that lead out of the cluster, and resources by which a controller keeps a database or bucket of a cloud. */

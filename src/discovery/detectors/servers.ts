@@ -3,7 +3,8 @@ import type { AssetBuilder } from '../builder.ts';
 import type { EngineSpec } from '../engines/engine-spec.ts';
 import { recognize, settingsText } from '../engines/recognize.ts';
 import type { Recognized } from '../engines/recognize.ts';
-import type { Container, Workload } from '../workloads.ts';
+import type { Container } from '../containers.ts';
+import type { Workload } from '../workloads.ts';
 
 /**
  * Databases, queues and object stores that workloads run, each an asset of its own, joined to the volumes that hold its
@@ -110,7 +111,7 @@ function pointsInto(value: string | undefined, path: string): boolean {
 /** Sources whose data ends with the pod. */
 const endsWithPod = new Set(['emptyDir', 'ephemeral']);
 
-export function isPersistent(builder: AssetBuilder, volumes: readonly AssetId[]): boolean {
+function isPersistent(builder: AssetBuilder, volumes: readonly AssetId[]): boolean {
   return volumes.some((volume) => !endsWithPod.has(builder.get(volume)?.volume?.source ?? 'emptyDir'));
 }
 

@@ -1,5 +1,6 @@
 import type { Evidence } from '#api/asset';
-import type { Container, Workload } from '../workloads.ts';
+import type { Container } from '../containers.ts';
+import type { Workload } from '../workloads.ts';
 import type { EngineSpec } from './engine-spec.ts';
 import { engines } from './engines.ts';
 
@@ -120,7 +121,7 @@ export function scriptsOf(container: Container): Container['files'] {
   });
 }
 
-export function withoutComments(script: string): string {
+function withoutComments(script: string): string {
   return script.replaceAll(/^\s*#.*$/gm, '');
 }
 
