@@ -105,6 +105,11 @@ const sourceFlags = {
     placeholder: 'PATH',
     brief: 'A folder of manifests, a file, or - for stdin, instead of a cluster',
   },
+  probe: {
+    kind: 'boolean',
+    default: false,
+    brief: 'Also ask the kubelets how many bytes are in use (needs get on nodes/proxy)',
+  },
   namespace: { kind: 'parsed', parse: text, optional: true, placeholder: 'NAME', brief: 'Only this namespace' },
   ...clusterFlags,
 } as const;

@@ -1,4 +1,4 @@
-import type { Asset, Relation } from '#api/asset';
+import type { Asset, AssetId, Relation } from '#api/asset';
 import { AssetBuilder } from './builder.ts';
 import { detectContents } from './contents/contents.ts';
 import { detectPreferences } from './contents/preferences.ts';
@@ -43,5 +43,21 @@ export function discover(snapshot: Snapshot): Discovery {
   detectContents(builder);
   detectPreferences(builder);
   detectObjects(builder);
+  if (snapshot.usedBytes !== undefined) addUsedBytes(builder, snapshot.usedBytes);
   return { index, workloads: builder.workloads, assets: builder.build(), relations: builder.relations() };
+}
+
+/** What was measured of a claim, and for a server the sum over its claims if all of them were measured. */
+function addUsedBytes(builder: AssetBuilder, usedBytes: ReadonlyMap<string, number>): void {
+  const usedBy = (id: AssetId): number | undefined => {
+    const draft = builder.get(id);
+    return draft?.volume?.claim === undefined ? undefined : usedBytes.get(`${draft.namespace}/${draft.volume.claim}`);
+  };
+  for (const [id, draft] of builder.all()) {
+    const used =
+      draft.kind === 'volume' ? [usedBy(id)] : builder.relationsFrom(id, 'holds').map(({ to }) => usedBy(to));
+    const known = used.filter((bytes) => bytes !== undefined);
+    if (known.length > 0 && known.length === used.length)
+      builder.update(id, { usedBytes: known.reduce((sum, bytes) => sum + bytes, 0) });
+  }
 }

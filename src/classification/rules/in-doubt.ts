@@ -4,7 +4,7 @@ import type { Rule } from '../rule.ts';
 /** Nothing is known, and so nothing may be assumed. */
 export const inDoubt: Rule = {
   name: 'inDoubt',
-  changedBy: 'Say what it is with salvor.dev/protect=true or false, or let the scan look inside: --probe.',
+  changedBy: 'Say what it is with salvor.dev/protect=true or false.',
   judge: (asset) => ({
     verdict: 'Unknown',
     confidence: 'low',

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { SalvorError, exitCodes, messageOf } from '#shared/errors';
 import { snapshotOfCluster } from '#discovery/snapshot/cluster';
+import { measureUsedBytes } from '#discovery/snapshot/used-bytes';
 import { snapshotOfManifests } from '#discovery/snapshot/manifests';
 import type { Snapshot } from '#discovery/snapshot/snapshot';
 import type { CliContext } from '../context.ts';
@@ -21,6 +22,8 @@ export type ScanFormat = 'table' | 'wide' | 'json' | 'yaml' | 'name' | 'csv' | '
 /** Where a scan looks. */
 export interface SourceFlags extends ClusterFlags {
   readonly from?: string;
+  /** Also ask the kubelets how many bytes are in use. */
+  readonly probe: boolean;
   readonly namespace?: string;
 }
 
@@ -52,6 +55,11 @@ export async function scan(this: CliContext, flags: ScanFlags): Promise<void> {
 
 /** The cluster, or the manifests that the flags name. */
 export async function takeSnapshot(context: CliContext, flags: SourceFlags): Promise<Snapshot> {
+  if (flags.from !== undefined && flags.probe)
+    throw new SalvorError('--probe asks a cluster, and --from reads files', {
+      code: 'Usage',
+      hint: 'Give one of them.',
+    });
   if (flags.from !== undefined) return snapshotOfManifests(flags.from, context.stdin, context.signal);
   const client = await openCluster(context, flags);
   const { stderr } = context.process;
@@ -60,7 +68,8 @@ export async function takeSnapshot(context: CliContext, flags: SourceFlags): Pro
     if (context.isTerminal) stderr.write(`${erase}  ${text}`);
   };
   try {
-    return await snapshotOfCluster(client, { namespace: flags.namespace, onProgress }, context.signal);
+    const snapshot = await snapshotOfCluster(client, { namespace: flags.namespace, onProgress }, context.signal);
+    return flags.probe ? await measureUsedBytes(client, snapshot, context.signal) : snapshot;
   } finally {
     stderr.write(erase);
   }

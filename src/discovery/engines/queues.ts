@@ -36,7 +36,7 @@ export const queueEngines: readonly EngineSpec[] = [
     ports: [4222],
     dataPath: /^\/(data(\/jetstream)?|nats\/jetstream|jetstream|nats|var\/lib\/nats)\b/,
     volatile: 'without-volume',
-    durableSettings: /\bjetstream\s*[:{]?[^\n]*\n?[^\n]*(store_dir|file)|file_store/,
+    durableSettings: /\bjetstream\s*[:{]?[^\n]{0,200}\n?[^\n]{0,200}(store_dir|file)|file_store/,
   },
   {
     name: 'Pulsar',

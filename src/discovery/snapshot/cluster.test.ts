@@ -3,7 +3,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { KubeClient } from '#kube/client';
+import { discover } from '../discover.ts';
 import { snapshotOfCluster } from './cluster.ts';
+import { measureUsedBytes } from './used-bytes.ts';
 
 /** A fake of an API server: to refuse one kind, to break one group, and to count pages, at will. */
 async function fakeCluster(
@@ -131,4 +133,25 @@ test('of roles only the metadata is asked for, of events nothing, and of pods on
     ['metadata'],
   );
   assert.doesNotMatch(JSON.stringify(snapshot), /managedFields|podIP/);
+});
+
+test('kubelets say what is really in use; one that does not answer is told', async () => {
+  const volume = [
+    { name: 'v', usedBytes: 24_576, pvcRef: { name: 'data', namespace: 'n' } },
+    { name: 'tmp', usedBytes: 1 },
+  ];
+  await using cluster = await fakeCluster((url) =>
+    url.pathname === '/api/v1/nodes/a/proxy/stats/summary'
+      ? { pods: [{ volume }] }
+      : { kind: 'Status', code: 403, message: 'forbidden' },
+  );
+  const node = (name: string) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name } });
+  const claim = { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data', namespace: 'n' } };
+  const before = { source: 'x', kind: 'cluster', objects: [node('a'), node('b'), claim], unseen: [] } as const;
+  const snapshot = await measureUsedBytes(cluster.client, before, new AbortController().signal);
+  assert.equal(discover(snapshot).assets.find((asset) => asset.id === 'n/volume/data')?.usedBytes, 24_576);
+  assert.deepEqual(
+    snapshot.unseen.map(({ what }) => what),
+    ['used bytes on node b'],
+  );
 });

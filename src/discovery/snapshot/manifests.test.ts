@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { discover } from '../discover.ts';
 import { snapshotOfFiles } from './manifests.ts';
 import { secretFacts } from './redact.ts';
 
@@ -134,4 +135,37 @@ test('kustomizations that include each other end', () => {
     { path: 'a/cm.yaml', content: configMap('c') },
   ]);
   assert.deepEqual(names(snapshot), ['ConfigMap/default/c']);
+});
+
+test('one long word, with and without colons, takes no longer than any other text', () => {
+  const words = [
+    'a'.repeat(60_000),
+    'a:'.repeat(30_000),
+    `x=${'a.'.repeat(30_000)}`,
+    `jetstream ${'b'.repeat(60_000)}`,
+    `postgres://${'u'.repeat(60_000)}`,
+  ];
+  const data = Object.fromEntries(
+    Array.from({ length: 10 }, (_, index) => [`k${index}.conf`, words[index % words.length]]),
+  );
+  const container = {
+    name: 'c',
+    image: 'nats',
+    command: ['nats-server', '-c', '/etc/k3.conf'],
+    volumeMounts: [{ name: 'v', mountPath: '/etc' }],
+  };
+  const pod = {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'p' },
+    spec: { containers: [container], volumes: [{ name: 'v', configMap: { name: 'c' } }] },
+  };
+  const files = [pod, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'c' }, data }].map((object, index) => ({
+    path: `${index}.json`,
+    content: JSON.stringify(object),
+  }));
+  assert.equal(
+    discover(snapshotOfFiles(files)).assets.some((asset) => asset.engine?.name === 'NATS'),
+    true,
+  );
 });

@@ -16,8 +16,9 @@ export interface SecretFacts {
 
 const secretName =
   /pass(word|wd|phrase)?|secret|token|credential|private|api_?key|access_?key|encryption_?key|_key$|^key$|dsn/i;
-const userInfo = /([a-z][a-z0-9+.-]*:(?:\/\/)?)[^\s/:@"']*:[^\s"'@]*@/gi;
-const goMysqlUser = /\b[\w.-]+:[^\s@"']+@tcp\(/g;
+// Bounded, because anybody may write one long word: without bounds the time would grow with its square.
+const userInfo = /([a-z][a-z0-9+.-]{0,20}:(?:\/\/)?)[^\s/:@"']{0,200}:[^\s"'@]{0,500}@/gi;
+const goMysqlUser = /\b[\w.-]{1,100}:[^\s@"']{1,500}@tcp\(/g;
 const passwordPair =
   /\b(password|passwd|pwd|secret|token|requirepass|masterauth)(["']?\s*[=:]\s*["']?|\s+)[^\s"',;&]+/gi;
 export const hidden = '(hidden)';

@@ -17,6 +17,8 @@ export interface Snapshot {
   /** Secrets hold `keys` and `endpoints` instead of `data` (see redact.ts). */
   readonly objects: readonly KubeObject[];
   readonly unseen: readonly Unseen[];
+  /** Bytes in use by `NAMESPACE/CLAIM`, where they were measured. */
+  readonly usedBytes?: ReadonlyMap<string, number>;
 }
 
 /** Finds objects by kind, namespace and name. */
