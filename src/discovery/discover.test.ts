@@ -244,3 +244,40 @@ test('charts that bundle others, and kustomizations that inflate charts, say wha
   assert.equal(find(assets, 'wiki/database/wiki').sizeBytes, 3 * 2 ** 30);
   assert.equal(find(assets, 'git/volume/git').sizeBytes, 4 * 2 ** 30);
 });
+
+test('a static volume and the claim that it will be bound to are one asset', () => {
+  const volume = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: 'pv' },
+    spec: { storageClassName: 'manual', capacity: { storage: '10Gi' }, hostPath: { path: '/srv' } },
+  });
+  const claimed = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'PersistentVolumeClaim',
+    metadata: { name: 'c', namespace: 'n' },
+    spec: { storageClassName: 'manual', resources: { requests: { storage: '10Gi' } } },
+  });
+  const assets = discoverText(volume, claimed).filter((asset) => asset.kind === 'volume');
+  assert.deepEqual(
+    assets.map((asset) => [asset.id, asset.volume?.driver]),
+    [['n/volume/c', 'hostPath']],
+  );
+  assert.deepEqual(
+    discoverText(volume)
+      .map((asset) => asset.id)
+      .filter((id) => id.includes('volume')),
+    ['-/volume/pv'],
+  );
+});
+
+test('a Secret that SOPS has encrypted needs a key that is not in the repository', () => {
+  const secret = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 's', namespace: 'n' },
+    stringData: { a: 'ENC[x]' },
+    sops: { mac: 'ENC[y]', age: [{ recipient: 'age1' }] },
+  });
+  assert.deepEqual(meanings(discoverText(secret), '-/key/sops-age'), ['crown-jewel']);
+});

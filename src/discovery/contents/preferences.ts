@@ -15,6 +15,7 @@ const preferences: readonly Preference[] = [
   { key: /^velero\.io\/exclude-from-backup$/, value: /^true$/, means: 'opt-out', tool: 'Velero' },
   { key: /^k8up\.(io|syn\.tools)\/backup$/, value: /^(false|no)$/, means: 'opt-out', tool: 'k8up' },
   { key: /^k8up\.(io|syn\.tools)\/backup$/, value: /^(true|yes)$/, means: 'opt-in', tool: 'k8up' },
+  { key: /^k8up\.(io|syn\.tools)\/backupcommand$/, value: /./, means: 'opt-in', tool: 'k8up' },
   { key: /^stash\.appscode\.com\/(backup-blueprint|target-paths)$/, value: /./, means: 'opt-in', tool: 'Stash' },
   { key: /^(k10\.kasten\.io|kasten\.io)\/(exclude|ignore)[\w-]*$/, value: /^true$/, means: 'opt-out', tool: 'Kasten' },
   { key: /^recurring-job(-group)?\.longhorn\.io\//, value: /^enabled$/, means: 'opt-in', tool: 'Longhorn' },

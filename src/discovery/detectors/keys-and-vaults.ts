@@ -160,6 +160,16 @@ function sopsKeys(builder: AssetBuilder): void {
         evidence: evidenceOf(object, 'spec.decryption.secretRef.name', name),
       });
   }
+  if ([...builder.all('key')].some(([id]) => builder.signsOf(id).some((sign) => sign.says.includes('SOPS')))) return;
+  const encrypted = builder.index.snapshot.objects.find((object) => record(object['sops'])['mac'] !== undefined);
+  if (encrypted === undefined) return;
+  const name = Array.isArray(record(encrypted['sops'])['age']) ? 'sops-age' : 'sops-key';
+  addKey(builder, {
+    namespace: '',
+    name,
+    says: 'opens what SOPS has encrypted',
+    evidence: evidenceOf(encrypted, 'sops', 'encrypted with SOPS'),
+  });
 }
 
 function vaultValue(builder: AssetBuilder, object: KubeObject): void {

@@ -1,3 +1,4 @@
+import type { KubeObject } from '#api/objects';
 import type { AssetBuilder } from '../builder.ts';
 import { at, record, text, texts } from '../fields.ts';
 import { defined, driverOf, evidenceOf, sizeOf } from './support.ts';
@@ -16,6 +17,7 @@ export function persistentVolumes(builder: AssetBuilder): void {
     const claimed = claim !== undefined && builder.find(namespace, 'volume', claim) !== undefined;
     if (claimed && (phase === undefined || phase === 'Bound')) continue;
     if (named.has(volume.metadata.name) && phase === undefined) continue;
+    if (claim === undefined && phase === undefined && pairWithClaim(builder, volume)) continue;
     const id = builder.add({
       kind: 'volume',
       namespace: '',
@@ -47,4 +49,20 @@ function volumesOfClaims(builder: AssetBuilder): Set<string> {
   for (const [, { volume }] of builder.all('volume'))
     if (volume?.source === 'claim' && volume.persistentVolume !== undefined) names.add(volume.persistentVolume);
   return names;
+}
+
+/** Manifests may leave it to the cluster to bring a volume and a claim together: by class and size, as it would. */
+function pairWithClaim(builder: AssetBuilder, volume: KubeObject): boolean {
+  const spec = record(volume['spec']);
+  const storageClass = text(spec['storageClassName']) ?? '';
+  const capacity = sizeOf(text(at(spec, 'capacity', 'storage'))).sizeBytes ?? 0;
+  for (const [id, { sizeBytes = 0, volume: facts }] of builder.all('volume')) {
+    if (facts?.source !== 'claim' || facts.persistentVolume !== undefined || facts.storageClass === undefined) continue;
+    if (facts.storageClass !== storageClass || sizeBytes > capacity) continue;
+    builder.update(id, {
+      volume: { ...facts, persistentVolume: volume.metadata.name, ...defined({ driver: driverOf(volume) }) },
+    });
+    return true;
+  }
+  return false;
 }
