@@ -7,7 +7,7 @@ import type { Snapshot } from '#discovery/snapshot/snapshot';
 import type { CliContext } from '../context.ts';
 import type { ClusterFlags } from '../flags.ts';
 import { openCluster } from '../open.ts';
-import { plain } from '../output/plain.ts';
+import { jsonText, plain, plainTree } from '../output/plain.ts';
 import { choose, readBaseline } from '../scan/choose.ts';
 import { scanCsv } from '../scan/csv.ts';
 import { scanDot } from '../scan/graph.ts';
@@ -96,8 +96,8 @@ async function printReport(context: CliContext, report: ScanReport, { output, pr
     const policies = proposePolicies(report);
     stdout.write(
       output === 'json'
-        ? `${JSON.stringify(policies, null, 2)}\n`
-        : policies.map((policy) => stringify(policy)).join('---\n'),
+        ? `${jsonText(policies)}\n`
+        : policies.map((policy) => stringify(plainTree(policy))).join('---\n'),
     );
     stderr.write(
       policies.length === 0
@@ -108,11 +108,11 @@ async function printReport(context: CliContext, report: ScanReport, { output, pr
   }
   switch (output) {
     case 'json':
-      stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+      stdout.write(`${jsonText(report)}\n`);
       return;
     case 'yaml': {
       const { stringify } = await import('yaml');
-      stdout.write(stringify(report, { aliasDuplicateObjects: false }));
+      stdout.write(stringify(plainTree(report), { aliasDuplicateObjects: false }));
       return;
     }
     case 'name':

@@ -1,7 +1,7 @@
 import { changedBy } from '#classification/classify';
 import { formatBytes } from '#shared/bytes';
 import type { CliContext } from '../context.ts';
-import { plain } from '../output/plain.ts';
+import { plain, plainTree } from '../output/plain.ts';
 import { print } from '../output/print.ts';
 import type { OutputFormat } from '../flags.ts';
 import { findAsset } from '../scan/choose.ts';
@@ -24,7 +24,7 @@ export async function why(this: CliContext, flags: WhyFlags, name: string): Prom
     return;
   }
   const value = { ...asset, usedBy, changedBy: changedBy(asset.judgement) };
-  await print(this, { value, names: [plain(asset.id)], rows: [] }, flags.output);
+  await print(this, { value: plainTree(value), names: [plain(asset.id)], rows: [] }, flags.output);
 }
 
 /** Everything that is known of one asset, in the order in which it is doubted. */

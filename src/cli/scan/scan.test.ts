@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { snapshotOfFiles, snapshotOfManifests } from '#discovery/snapshot/manifests';
-import { csvCell, html, plain } from '../output/plain.ts';
+import { csvCell, html, jsonText, plain, plainTree } from '../output/plain.ts';
 import { choose, baselineKey, findAsset, labelSelector } from './choose.ts';
 import { scanCsv } from './csv.ts';
 import { scanDot } from './graph.ts';
@@ -107,9 +107,12 @@ test('names that are HTML or move the cursor are shown and never obeyed', () => 
     scanHtml(hostileReport),
     scanCsv(hostileReport),
     scanDot(hostileReport),
+    jsonText(hostileReport),
+    JSON.stringify(plainTree(hostileReport)),
   ];
   for (const text of printed) assert.doesNotMatch(text, /(?!\n|\r)[\p{Cc}\p{Cf}]/u);
   assert.doesNotMatch(scanHtml(hostileReport), /<img|<b>"|<script/);
+  assert.deepEqual(JSON.parse(jsonText({ a: hostile })), { a: hostile });
   assert.equal(plain('a\u001B[2Jb\nc'), String.raw`a\u001b[2Jb c`);
   assert.equal(html(`<a href='x'>&`), '&lt;a href=&#39;x&#39;&gt;&amp;');
   assert.equal(csvCell('=1+1,"x"'), `"'=1+1,""x"""`);
