@@ -1,5 +1,5 @@
 import type { KubeObject } from '#api/objects';
-import { record, text, textMap } from '../fields.ts';
+import { record, records, text, textMap } from '../fields.ts';
 
 /** An object of the API server is at most 1.5 MiB; one with more fields than this is an alias bomb. */
 const fieldsMax = 200_000;
@@ -64,8 +64,9 @@ export function normalize(value: unknown, mapText: TextMapper = (same) => same):
   };
 }
 
+/** References with all that identifies an owner; one without leads nowhere. */
 function owners(value: unknown): unknown[] {
-  return Array.isArray(value) ? value.filter((one) => typeof record(one)['kind'] === 'string') : [];
+  return records(value).filter((owner) => ['apiVersion', 'kind', 'name'].every((field) => typeof owner[field] === 'string'));
 }
 
 class TooLarge extends Error {}
