@@ -34,11 +34,20 @@ interface Context {
   readonly values: Readonly<Record<string, string>>;
 }
 
+/** A ConfigMap that Kustomize makes of files and literals. */
+interface ConfigMapGenerator {
+  readonly name: string;
+  /** `key=path`, or a path whose last part is the key. */
+  readonly files: readonly string[];
+  readonly literals: readonly string[];
+}
+
 interface Folder {
   readonly resources: readonly string[];
   readonly components: readonly string[];
   readonly patches: readonly string[];
   readonly isComponent: boolean;
+  readonly generators: readonly ConfigMapGenerator[];
   readonly namespace?: string | undefined;
   readonly prefix: string;
   readonly suffix: string;
@@ -48,33 +57,39 @@ export function isKustomization(file: string): boolean {
   return kustomizationName.test(file);
 }
 
-/** Places every document: once for each overlay that reaches it, or by itself if none does. */
-export function place(documents: readonly Document[]): Placement {
+/** Places every document, and the ConfigMaps that kustomizations make of the contents of files: once for each overlay that reaches it, or by itself if none does. */
+export function place(documents: readonly Document[], contents: ReadonlyMap<string, string>): Placement {
   const files = new Map<string, Document[]>();
   const folders = new Map<string, Folder>();
   for (const document of documents) {
     if (isKustomization(document.file)) folders.set(path.dirname(document.file), folderOf(document));
     else files.set(document.file, [...(files.get(document.file) ?? []), document]);
   }
-  const walker = new Walker(files, folders, settingsOf(documents));
+  const walker = new Walker({ files, folders, contents, settings: settingsOf(documents) });
   return walker.run(documents.filter(isFluxKustomization));
 }
 
+interface WalkerInput {
+  readonly files: ReadonlyMap<string, readonly Document[]>;
+  readonly folders: ReadonlyMap<string, Folder>;
+  readonly contents: ReadonlyMap<string, string>;
+  /** ConfigMaps by name. */
+  readonly settings: ReadonlyMap<string, Readonly<Record<string, string>>>;
+}
+
 class Walker {
-  readonly #files: ReadonlyMap<string, readonly Document[]>;
-  readonly #folders: ReadonlyMap<string, Folder>;
-  readonly #settings: ReadonlyMap<string, Readonly<Record<string, string>>>;
+  readonly #files: WalkerInput['files'];
+  readonly #folders: WalkerInput['folders'];
+  readonly #contents: WalkerInput['contents'];
+  readonly #settings: WalkerInput['settings'];
   readonly #placed: PlacedDocument[] = [];
   readonly #reached = new Set<string>();
   readonly #patches = new Set<string>();
 
-  constructor(
-    files: ReadonlyMap<string, readonly Document[]>,
-    folders: ReadonlyMap<string, Folder>,
-    settings: ReadonlyMap<string, Readonly<Record<string, string>>>,
-  ) {
+  constructor({ files, folders, contents, settings }: WalkerInput) {
     this.#files = files;
     this.#folders = folders;
+    this.#contents = contents;
     this.#settings = settings;
     for (const [name, folder] of folders) for (const patch of folder.patches) this.#patches.add(path.join(name, patch));
   }
@@ -115,11 +130,23 @@ class Walker {
       suffix: folder.suffix + outer.suffix,
       values: outer.values,
     };
+    for (const generator of folder.generators) this.#generate(name, generator, context);
     for (const one of [...folder.resources, ...folder.components]) {
       const target = path.join(name, one);
       if (this.#files.has(target)) this.#file(target, context);
       else if (this.#folders.has(target)) this.#folder(target, context, depth + 1);
     }
+  }
+
+  #generate(folder: string, { name, files, literals }: ConfigMapGenerator, context: Context): void {
+    const data: Record<string, string> = {};
+    for (const one of files) {
+      const [key, file] = one.includes('=') ? (one.split('=', 2) as [string, string]) : [path.basename(one), one];
+      const content = this.#contents.get(path.join(folder, file));
+      if (content !== undefined) data[key] = content;
+    }
+    for (const literal of literals) data[literal.split('=', 1)[0] ?? ''] = literal.slice(literal.indexOf('=') + 1);
+    this.#place({ file: folder, value: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data } }, context);
   }
 
   #ownedBelow(file: string, name: string): boolean {
@@ -131,13 +158,16 @@ class Walker {
   #file(file: string, context: Context): void {
     this.#reached.add(file);
     if (this.#patches.has(file)) return;
-    for (const document of this.#files.get(file) ?? [])
-      this.#placed.push({
-        ...document,
-        namespace: context.namespace,
-        rename: (name) => `${context.prefix}${name}${context.suffix}`,
-        mapText: placeholders(context.values),
-      });
+    for (const document of this.#files.get(file) ?? []) this.#place(document, context);
+  }
+
+  #place(document: Document, context: Context): void {
+    this.#placed.push({
+      ...document,
+      namespace: context.namespace,
+      rename: (name) => `${context.prefix}${name}${context.suffix}`,
+      mapText: placeholders(context.values),
+    });
   }
 
   #fluxContext(document: Document): Context {
@@ -186,6 +216,11 @@ function folderOf({ value }: Document): Folder {
       .filter((file) => file !== undefined && !file.includes('\n'))
       .map((file) => clean(file as string)),
     isComponent: fields['kind'] === 'Component',
+    generators: records(fields['configMapGenerator']).map((one) => ({
+      name: text(one['name']) ?? '',
+      files: texts(one['files']),
+      literals: texts(one['literals']),
+    })),
     namespace: text(fields['namespace']),
     prefix: text(fields['namePrefix']) ?? '',
     suffix: text(fields['nameSuffix']) ?? '',

@@ -169,3 +169,20 @@ test('one long word, with and without colons, takes no longer than any other tex
     true,
   );
 });
+
+test('settings that a kustomization makes of files are read, also as the values of a chart', () => {
+  const release =
+    'apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: { name: db }\nspec:\n  chart: { spec: { chart: postgresql } }\n  valuesFrom: [{ kind: ConfigMap, name: db-values }]\n';
+  const snapshot = snapshotOfFiles([
+    {
+      path: 'db/kustomization.yaml',
+      content:
+        'namespace: data\nresources: [release.yaml]\nconfigMapGenerator: [{ name: db-values, files: ["values.yaml=helm/values.yaml"], literals: ["a=b=c"] }]\n',
+    },
+    { path: 'db/release.yaml', content: release },
+    { path: 'db/helm/values.yaml', content: 'primary: { persistence: { size: 7Gi } }\n' },
+  ]);
+  const { assets } = discover(snapshot);
+  assert.equal(assets.find((asset) => asset.id === 'data/database/db')?.sizeBytes, 7 * 2 ** 30);
+  assert.match(JSON.stringify(snapshot), /"a":"b=c"/);
+});

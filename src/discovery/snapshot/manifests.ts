@@ -75,7 +75,7 @@ export function snapshotOfFiles(files: readonly SourceFile[]): Snapshot {
       what: file,
       reason: `holds ${count === 1 ? 'a template' : `${count} templates`} that only Helm can read`,
     });
-  const placement = place(documents);
+  const placement = place(documents, new Map(files.map((file) => [file.path, file.content])));
   if (placement.patches.length > 0)
     unseen.push({
       what: `${placement.patches.length} patches`,

@@ -66,7 +66,9 @@ export function normalize(value: unknown, mapText: TextMapper = (same) => same):
 
 /** References with all that identifies an owner; one without leads nowhere. */
 function owners(value: unknown): unknown[] {
-  return records(value).filter((owner) => ['apiVersion', 'kind', 'name'].every((field) => typeof owner[field] === 'string'));
+  return records(value).filter((owner) =>
+    ['apiVersion', 'kind', 'name'].every((field) => typeof owner[field] === 'string'),
+  );
 }
 
 class TooLarge extends Error {}
