@@ -1,7 +1,7 @@
 import { glob, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { loadAll } from 'js-yaml';
 import { discover } from './discover.ts';
 import { snapshotOfFiles } from './snapshot/manifests.ts';
