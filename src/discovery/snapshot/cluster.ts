@@ -44,6 +44,12 @@ const metadataGroups = new Set([
   'certificates.k8s.io',
   'resource.k8s.io',
   'gateway.networking.k8s.io',
+  // Reports and states that controllers write in great number, and large.
+  'aquasecurity.github.io',
+  'wgpolicyk8s.io',
+  'reports.kyverno.io',
+  'cilium.io',
+  'crd.projectcalico.org',
 ]);
 const metadataKinds = new Set([
   'ReplicaSet.apps',
