@@ -97,6 +97,66 @@ const verify = buildCommand({
   },
 });
 
+const sourceFlags = {
+  from: {
+    kind: 'parsed',
+    parse: text,
+    optional: true,
+    placeholder: 'PATH',
+    brief: 'A folder of manifests, a file, or - for stdin, instead of a cluster',
+  },
+  probe: {
+    kind: 'boolean',
+    default: false,
+    brief: 'Also ask the kubelets how many bytes are in use (needs get on nodes/proxy)',
+  },
+  namespace: { kind: 'parsed', parse: text, optional: true, placeholder: 'NAME', brief: 'Only this namespace' },
+  ...clusterFlags,
+} as const;
+
+const scan = buildCommand({
+  docs: { brief: 'Find what needs a backup, where it is, why, and whether anything protects it' },
+  loader: async () => (await import('./commands/scan.ts')).scan,
+  parameters: {
+    flags: {
+      ...sourceFlags,
+      allNamespaces: { kind: 'boolean', default: false, brief: 'All namespaces; the default' },
+      selector: { kind: 'parsed', parse: text, optional: true, placeholder: 'LABELS', brief: 'As in kubectl' },
+      failOn: {
+        kind: 'enum',
+        values: ['unprotected', 'unknown'],
+        optional: true,
+        brief: 'End with exit code 3 if there is any such asset; unknown counts as unprotected',
+      },
+      baseline: {
+        kind: 'parsed',
+        parse: text,
+        optional: true,
+        placeholder: 'FILE',
+        brief: 'Only what differs from this earlier scan, saved with -o json',
+      },
+      propose: { kind: 'boolean', default: false, brief: 'Print policies for what is at risk' },
+      output: {
+        kind: 'enum',
+        values: ['table', 'wide', 'json', 'yaml', 'name', 'csv', 'html', 'dot'],
+        default: 'table',
+        brief: 'How to print the result',
+      },
+    },
+    aliases: { ...aliases, n: 'namespace', A: 'allNamespaces', l: 'selector' },
+  },
+});
+
+const why = buildCommand({
+  docs: { brief: 'Explain the verdict on one asset: rule, evidence, and what would change it' },
+  loader: async () => (await import('./commands/why.ts')).why,
+  parameters: {
+    flags: { ...sourceFlags, ...outputFlag },
+    aliases: { ...aliases, n: 'namespace' },
+    positional: { kind: 'tuple', parameters: [positional('ASSET', 'NAMESPACE/NAME, as a scan prints it')] },
+  },
+});
+
 const repo = buildRouteMap({
   docs: { brief: 'Work on a repository' },
   routes: {
@@ -113,7 +173,7 @@ export function buildSalvor(version: string, jsonErrors = false): Application<Cl
   const format = (error: unknown): string => (jsonErrors ? JSON.stringify(errorRecord(error)) : formatError(error));
   const routes = buildRouteMap({
     docs: { brief: 'Kubernetes-native data protection' },
-    routes: { backup, restore, get, describe, verify, repo },
+    routes: { scan, why, backup, restore, get, describe, verify, repo },
   });
   return buildApplication(routes, {
     name: 'salvor',
