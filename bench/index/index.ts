@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { keepLargeBuffers } from '#lab/setup/images';
+import { moverEnvironment } from '#lab/setup/images';
 import { createRepository } from '#repository/repository';
 import { INDEX_BLOBS_MAX } from '#repository/limits';
 import { openDiskStore } from '#stores/disk/disk-store';
@@ -133,7 +133,7 @@ function salvorCommand({ work, path, blob }: Place, ...more: readonly string[]):
   const program = join(import.meta.dirname, 'open-program.ts');
   return {
     argv: [process.execPath, '--disable-warning=ExperimentalWarning', program, path, blob, ...more],
-    environment: { ...baseEnvironment(work), ...keepLargeBuffers, TMPDIR: work },
+    environment: { ...baseEnvironment(work), ...moverEnvironment, TMPDIR: work },
   };
 }
 

@@ -39,7 +39,7 @@ const wantsPerBatch = 4096;
 /** A batch also ends here, so that reading begins early. */
 const batchBytesMax = 64 * 1024 * 1024;
 /** Ranges in memory, read or being read: enough for eight calls to a distant store. */
-const bytesInFlightMax = 32 * 1024 * 1024;
+const bytesInFlightMax = 16 * 1024 * 1024;
 /** A range is one call and one job: large enough to be worth both, small enough that all threads have some. */
 const bounds = { gapBytesMax: 128 * 1024, rangeBytesMax: 4 * 1024 * 1024 };
 

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { keepLargeBuffers } from '#lab/setup/images';
+import { moverEnvironment } from '#lab/setup/images';
 import { parseMoverMessage, type BackupResult, type MoverResult } from '#mover/protocol';
 import { SalvorError } from '#shared/errors';
 import { measure, runCommand, type Usage } from '../../measure/command.ts';
@@ -84,7 +84,7 @@ interface MoverRun {
 async function runMover(mover: string, { folder, place, signal }: Seat, task: object): Promise<MoverRun> {
   const environment = {
     ...baseEnvironment(folder),
-    ...keepLargeBuffers,
+    ...moverEnvironment,
     SALVOR_TASK: JSON.stringify({ asset: 'benchmark', store: { location: locationOf(place) }, ...task }),
     SALVOR_SECRETS_DIR: join(folder, 'secrets'),
   };
