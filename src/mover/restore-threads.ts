@@ -6,9 +6,12 @@ import { createRestoreWork, type RestoreAnswer, type RestoreJob } from './restor
 import type { WriteAnswer, WriteJob, WriteSetup } from './write-job.ts';
 import { createWorkerPool, type WorkerPool } from './worker-pool.ts';
 
+/** A job whose bytes may lie in memory that others have, too. */
+type SealedJob = Omit<WriteJob, 'sealed'> & { readonly sealed: Uint8Array };
+
 /** Where the jobs of a restore are done. The bytes of a job are given away with it. */
 export interface RestoreThreads extends AsyncDisposable {
-  write(job: WriteJob): Promise<WriteAnswer>;
+  write(job: SealedJob): Promise<WriteAnswer>;
   /** `bytes`: about how much is read. */
   compare(job: CompareJob, bytes: number): Promise<CompareAnswer>;
 }
@@ -36,9 +39,9 @@ export function createRestoreThreads({ keys, threads }: RestoreThreadsSetting): 
   };
   return {
     write: async (job) => {
-      const others = poolFor(job.sealed.length);
-      if (others === undefined) return work(job) as WriteAnswer;
       const sealed = withOwnMemory(job.sealed);
+      const others = poolFor(sealed.length);
+      if (others === undefined) return work({ ...job, sealed }) as WriteAnswer;
       return (await others.run({ ...job, sealed }, [sealed.buffer])) as WriteAnswer;
     },
     compare: async (job, bytes) => ((await poolFor(bytes)?.run(job)) ?? work(job)) as CompareAnswer,

@@ -10,8 +10,8 @@ import { writeSparse } from './write-sparse.ts';
 /** What one thread does for a restore: it opens the blobs of a part of a pack and writes them to where they belong. */
 export interface WriteJob {
   readonly kind: 'write';
-  /** Part of a pack; the blobs' offsets are in it. */
-  readonly sealed: Uint8Array;
+  /** Part of a pack; the blobs' offsets are in it. In memory of its own, which the job uses up. */
+  readonly sealed: Uint8Array<ArrayBuffer>;
   readonly blobs: readonly JobBlob[];
 }
 
@@ -68,7 +68,12 @@ export interface WriteSetup {
 
 export function createWriteWork({ keys, locks }: WriteSetup): (job: WriteJob) => WriteAnswer {
   const thread: ThreadState = { sealer: createSealer(keys), locks: createFileLocks(locks), scratch: undefined };
-  return (job) => writeBlobs(job, thread);
+  return (job) => {
+    const answer = writeBlobs(job, thread);
+    // Gives the memory back at once; the garbage collector would let megabytes of it pile up.
+    job.sealed.buffer.transfer(0);
+    return answer;
+  };
 }
 
 interface ThreadState {
@@ -101,7 +106,10 @@ function openBlob(job: WriteJob, blob: JobBlob, thread: ThreadState): Buffer {
   const isLarge = blob.uncompressedLength > scratchBytes;
   if (!isLarge) thread.scratch ??= Buffer.allocUnsafeSlow(scratchBytes);
   const memory = isLarge ? Buffer.allocUnsafeSlow(blob.uncompressedLength) : thread.scratch;
-  return openBlobInto(memory ?? Buffer.alloc(0), sealed, { blob, sealer: thread.sealer });
+  return openBlobInto(memory ?? Buffer.alloc(0), sealed, {
+    blob,
+    sealer: { open: (bytes, what) => thread.sealer.openInPlace(bytes, what) },
+  });
 }
 
 type TargetFailure = Pick<TargetProblem, 'step' | 'failure'>;
