@@ -17,6 +17,9 @@ export interface ConnectionOptions {
   readonly context?: string | undefined;
 }
 
+/** What client-node takes for a cluster when it finds none. */
+const standIn = 'http://localhost:8080';
+
 /**
  * Reads the kubeconfig as kubectl does. `@kubernetes/client-node` knows all ways to authenticate (exec plugins,
  * OIDC, certificates, in-cluster); it is imported here only, and late, because it costs half a second.
@@ -37,6 +40,8 @@ export async function loadConnection(options: ConnectionOptions): Promise<Connec
     });
   }
   const cluster = config.getCurrentCluster();
+  if (cluster?.server === standIn)
+    throw new SalvorError('There is no kubeconfig', { code: 'ClusterUnreachable', hint });
   if (cluster === null) {
     const known = config.getContexts().map((context) => context.name);
     throw new SalvorError(
