@@ -117,6 +117,25 @@ test('an image goes onto a block device, over what was there, and one that is to
   assert.throws(() => restore({ tree, path: small }), /RestoreFailed.*has 1\.0 MiB, the image 48 MiB/);
 });
 
+test('a device that is mounted is refused, and what is on it stays', async (t) => {
+  const { root, backup, restore } = await world(t);
+  const { tree } = backup();
+  await using backing = await open(join(root, 'device'), 'w');
+  await backing.truncate(2 * imageBytes);
+  const device = execFileSync('losetup', ['--find', '--show', join(root, 'device')], { encoding: 'utf8' }).trim();
+  t.after(() => execFileSync('losetup', ['--detach', device]));
+  execFileSync('mkfs.ext4', ['-q', device]);
+  const mounted = join(root, 'mounted');
+  await mkdir(mounted);
+  execFileSync('mount', [device, mounted]);
+  try {
+    assert.throws(() => restore({ tree, path: device }), /TargetExists.*is in use/);
+  } finally {
+    execFileSync('umount', [mounted]);
+  }
+  execFileSync('fsck.ext4', ['-nf', device]);
+});
+
 test('a device is captured like an image of its bytes', async (t) => {
   const { image, backup } = await world(t);
   await using file = await open(image, 'r+');

@@ -333,3 +333,107 @@ test('an aborted restore stops with its reason', async (t) => {
   await assert.rejects(restored, reason);
   assert.ok((await readdir(target)).length < 20);
 });
+
+test('a pack that is missing, or cut short, names every file it hits; files of other packs are whole', async (t) => {
+  const [source, target, cutTarget] = [await folder(t), await folder(t), await folder(t)];
+  const blobs = await createBlobs();
+  const contents = ['one', 'two', 'three'].map((text) => Buffer.alloc(3 * 1024, text));
+  for (const [index, content] of contents.entries()) await writeFile(join(source, `lost${index}`), content);
+  const packs = (): string[] => [...blobs.store.objects.keys()].filter((key) => key.startsWith('data/'));
+  for (const content of contents) await blobs.saveBlob('data', content);
+  await blobs.flush();
+  const [lost] = packs();
+  await writeFile(join(source, 'whole'), 'in another pack');
+  const { tree: saved } = await backup(source, blobs);
+  const body = blobs.store.objects.get(lost!)!;
+  const last = blobs.findBlob('data', blobId(contents[2]!))!;
+
+  blobs.store.objects.set(lost!, body.subarray(0, last.offset + 1));
+  const cut = await restore(blobs, saved, cutTarget);
+  assert.deepEqual(
+    cut.issues.map(({ path }) => path),
+    ['lost2'],
+  );
+  assert.deepEqual((await readdir(cutTarget)).sort(), ['lost0', 'lost1', 'whole']);
+
+  blobs.store.objects.delete(lost!);
+  const { issues } = await restore(blobs, saved, target);
+  assert.deepEqual(issues.map(({ path, code }) => `${path} ${code}`).sort(), [
+    'lost0 RepositoryCorrupt',
+    'lost1 RepositoryCorrupt',
+    'lost2 RepositoryCorrupt',
+  ]);
+  assert.equal(await readFile(join(target, 'whole'), 'utf8'), 'in another pack');
+});
+
+test('a large tree is restored and compared by threads', async (t) => {
+  const [source, target] = [await folder(t), await folder(t)];
+  await mkdir(join(source, 'small'));
+  for (let index = 0; index < 60; index++) await writeFile(join(source, 'small', `${index}`), randomBytes(100 * 1024));
+  await writeFile(join(source, 'large'), randomBytes(12 * MiB));
+  writeXattr(Buffer.from(join(source, 'small', '59')), { name: 'user.note', value: Buffer.from('note') });
+  const blobs = await createBlobs();
+  const { tree: saved, node } = await backup(source, blobs);
+  assert.deepEqual((await restore(blobs, saved, target, { node, threads: 2 })).issues, []);
+  assert.deepEqual((await verify(blobs, saved, target, node)).differences, []);
+  assert.ok((await readFile(join(target, 'large'))).equals(await readFile(join(source, 'large'))));
+});
+
+test('a restore that was killed is resumed: what is there is kept, what is missing or wrong is written', async (t) => {
+  const [source, target] = [await folder(t), await folder(t)];
+  await makeSource(source);
+  const blobs = await createBlobs();
+  const { tree: saved, node } = await backup(source, blobs);
+  await restore(blobs, saved, target, { node });
+  const { ino } = await stat(join(target, 'sub/file'));
+  // As a kill leaves it: entries that are missing, cut, full of holes or without their metadata.
+  await unlink(join(target, 'link'));
+  await unlink(join(target, 'sub/deep/second name'));
+  await rm(join(target, 'ünïcödé ☃'));
+  const large = await open(join(target, 'large'), 'r+');
+  await large.truncate(2 * MiB);
+  await large.write(Buffer.alloc(5000), 0, 5000, MiB);
+  await large.close();
+  const sparse = await open(join(target, 'sparse'), 'r+');
+  await sparse.write('not a hole', 3 * MiB);
+  await sparse.close();
+  await chmod(join(target, 'sub'), 0o700);
+
+  let written = 0;
+  const counting = {
+    ...blobs,
+    readPack: async (...args: Parameters<Blobs['readPack']>) => {
+      written++;
+      return blobs.readPack(...args);
+    },
+  };
+  const { issues, items } = await restore(counting, saved, target, { node, existing: 'resume' });
+  assert.deepEqual(issues, []);
+  assert.equal(items, 10);
+  assert.deepEqual((await verify(blobs, saved, target, node)).differences, []);
+  assert.equal((await stat(join(target, 'sub/file'))).ino, ino, 'a whole file was written anew');
+  assert.ok((await stat(join(target, 'sparse'))).blocks * 512 <= 64 * 1024);
+  assert.ok(written > 0);
+  written = 0;
+  assert.deepEqual((await restore(counting, saved, target, { node, existing: 'resume' })).issues, []);
+  assert.equal(written, 0, 'nothing is missing, but packs were read');
+});
+
+test('resuming touches nothing that is not of the restore: other types, other links, other names', async (t) => {
+  const [source, target, outside] = [await folder(t), await folder(t), await folder(t)];
+  for (const name of ['a', 'b', 'c']) await writeFile(join(source, name), `content of ${name}`);
+  await mkdir(join(source, 'd'));
+  const blobs = await createBlobs();
+  const { tree: saved } = await backup(source, blobs);
+  await writeFile(join(outside, 'victim'), 'untouched');
+  await symlink(join(outside, 'victim'), join(target, 'a'));
+  await link(join(outside, 'victim'), join(target, 'b'));
+  await symlink(outside, join(target, 'd'));
+  await writeFile(join(target, 'mine'), 'mine');
+  const { issues } = await restore(blobs, saved, target, { existing: 'resume' });
+  assert.deepEqual(issues.map(({ path }) => path).sort(), ['a', 'b', 'd']);
+  assert.equal(await readFile(join(outside, 'victim'), 'utf8'), 'untouched');
+  assert.deepEqual(await readdir(outside), ['victim']);
+  assert.equal(await readFile(join(target, 'c'), 'utf8'), 'content of c');
+  assert.equal(await readFile(join(target, 'mine'), 'utf8'), 'mine');
+});
