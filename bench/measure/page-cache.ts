@@ -1,8 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { open, readdir } from 'node:fs/promises';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 const readBytes = 4 * 1024 * 1024;
+/** Calls that block are several times cheaper for small files; between so many of them signals are heard. */
+const filesPerTurn = 1000;
 
 /**
  * Makes every program start alike: what the one before it wrote is on the disk, and what this one will read is in
@@ -11,21 +15,23 @@ const readBytes = 4 * 1024 * 1024;
 export async function settle(folders: readonly string[], signal: AbortSignal): Promise<void> {
   execFileSync('sync');
   const buffer = Buffer.allocUnsafe(readBytes);
-  for (const file of (await Promise.all(folders.map(filesOf))).flat()) {
+  for (const [index, file] of (await Promise.all(folders.map(filesOf))).flat().entries()) {
+    if (index % filesPerTurn === 0) await nextTurn();
     signal.throwIfAborted();
-    await using handle = await open(file);
-    while ((await handle.read(buffer, 0, readBytes)).bytesRead > 0);
+    const fd = openSync(file, 'r');
+    while (readSync(fd, buffer, 0, readBytes, null) > 0);
+    closeSync(fd);
   }
 }
 
 /** Bytes of all files in a folder, as their lengths say. */
 export async function folderBytes(folder: string): Promise<number> {
-  let bytes = 0;
-  for (const file of await filesOf(folder)) {
-    await using handle = await open(file);
-    bytes += (await handle.stat()).size;
-  }
-  return bytes;
+  return (await filesOf(folder)).reduce((bytes, file) => bytes + statSync(file).size, 0);
+}
+
+/** Removes folders with all that is in them; a program of its own does that several times as fast. */
+export function removeFolders(...folders: readonly string[]): void {
+  execFileSync('rm', ['--recursive', '--force', ...folders]);
 }
 
 async function filesOf(folder: string): Promise<string[]> {

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { credentials, startGateway, type Gateway } from '#stores/s3/gateway.fixture';
 import { SalvorError } from '#shared/errors';
 import type { Benchmark, BenchmarkContext, BenchmarkReport } from '../benchmark.ts';
+import { removeFolders } from '../measure/page-cache.ts';
 import type { Contestant, Place } from './contestants/contestant.ts';
 import { availableContestants } from './contestants/all.ts';
 import { layOutMover } from './contestants/mover-bundle.ts';
@@ -27,7 +28,7 @@ export const run: Benchmark = async (context) => {
   try {
     return await compare(context, options, { selected, work });
   } finally {
-    await rm(work, { recursive: true, force: true });
+    removeFolders(work);
   }
 };
 
@@ -64,7 +65,7 @@ async function compare(
       signal: context.signal,
     });
     results.push(...measured);
-    await rm(folder, { recursive: true, force: true });
+    removeFolders(folder);
   }
   const objects = selected.objects ? await runObjects({ work, runs: options.runs, ...context }) : [];
   const rows = selected.scenarios.flatMap(({ scenario, phases }) =>

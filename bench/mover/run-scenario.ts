@@ -1,8 +1,8 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '#shared/errors';
 import type { Usage } from '../measure/command.ts';
-import { folderBytes, settle } from '../measure/page-cache.ts';
+import { folderBytes, removeFolders, settle } from '../measure/page-cache.ts';
 import { compareRestored } from './compare.ts';
 import type { Contestant, Entry, Place } from './contestants/contestant.ts';
 import type { Extent, Source } from './data/source.ts';
@@ -142,7 +142,7 @@ async function runOnce(request: ScenarioRequest, source: Source, runner: Runner,
 /** Makes a new repository; one that was there is removed. */
 async function enter(runner: Runner, source: Source, signal: AbortSignal): Promise<void> {
   const { contestant, folder, place } = runner;
-  for (const path of [folder, place.path]) await rm(path, { recursive: true, force: true });
+  removeFolders(folder, place.path);
   await mkdir(folder, { recursive: true });
   runner.entry = await contestant.enter({ source, folder, place, signal });
 }
@@ -155,7 +155,7 @@ async function restoreOnce({ work, signal }: ScenarioRequest, source: Source, en
     await compareRestored(source, path, signal);
     return usage;
   } finally {
-    await rm(target, { recursive: true, force: true });
+    removeFolders(target);
   }
 }
 

@@ -1,4 +1,5 @@
-import { mkdir, open, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { regionBytes } from './image.ts';
 import { createPages, createWords } from './pages.ts';
@@ -28,7 +29,8 @@ export async function makeSmallFiles(folder: string, filesWanted: number): Promi
       const content = contents();
       bytes += content.length;
       files.push(join(path, `file-${name}.dat`));
-      await writeFile(files.at(-1) as string, content);
+      // Blocking, because a hundred thousand small writes take a fifth of the time then.
+      writeFileSync(files.at(-1) as string, content);
     }
   }
   return { path: folder, bytes, change: (round) => changeFiles(files, round) };
@@ -41,7 +43,7 @@ async function changeFiles(files: readonly string[], round: number): Promise<[]>
   const chosen = new Set<string>();
   while (chosen.size < Math.max(1, Math.round(files.length / filesPerChanged)))
     chosen.add(files[random.below(files.length)] as string);
-  for (const file of chosen) await writeFile(file, contents());
+  for (const file of chosen) writeFileSync(file, contents());
   return [];
 }
 
