@@ -58,18 +58,18 @@ export async function findPeers({ cache }: BenchmarkContext, given: ReadonlyMap<
 /** Builds the peers that the cache lacks, one after another, at the lowest priority: it takes many minutes. */
 export async function buildPeers({ cache, environment, progress, signal }: BenchmarkContext): Promise<void> {
   for (const peer of await pinnedPeers()) {
-    const path = binaryOf(peer, cache);
-    if (existsSync(path)) {
-      progress(`${peer.name} ${peer.version} is in ${dirname(path)}`);
+    const folder = folderOf(peer, cache);
+    if (existsSync(folder)) {
+      progress(`${peer.name} ${peer.version} is in ${folder}`);
       continue;
     }
     progress(`Building ${peer.name} ${peer.version} ...`);
-    const temporary = `${dirname(path)}.tmp`;
+    const temporary = `${folder}.tmp`;
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     await build(peer, temporary, { ...environment, CGO_ENABLED: '0', GOFLAGS: '-mod=mod' }, signal);
     // Under its final name only when it is whole.
-    await rename(temporary, dirname(path));
+    await rename(temporary, folder);
   }
 }
 
@@ -97,8 +97,12 @@ async function pinnedPeers(): Promise<readonly Peer[]> {
   return JSON.parse(await readFile(join(import.meta.dirname, 'peers.json'), 'utf8')) as Peer[];
 }
 
-function binaryOf({ name, version, from }: Peer, cache: string): string {
-  return join(cache, 'peers', `${name}-${version}`, ...(from === 'cargo' ? ['bin'] : []), name);
+function folderOf({ name, version }: Peer, cache: string): string {
+  return join(cache, 'peers', `${name}-${version}`);
+}
+
+function binaryOf(peer: Peer, cache: string): string {
+  return join(folderOf(peer, cache), ...(peer.from === 'cargo' ? ['bin'] : []), peer.name);
 }
 
 /** The first number with dots in what the program says of itself. */
