@@ -7,6 +7,7 @@ import { removeFolders } from '../measure/page-cache.ts';
 import type { Contestant, Place } from './contestants/contestant.ts';
 import { availableContestants } from './contestants/all.ts';
 import { layOutMover } from './contestants/mover-bundle.ts';
+import { ourNames } from './fairness.ts';
 import { judgeResults, memoryGoal, namedPeers, ownPeaks } from './goals.ts';
 import { parseMoverOptions, type MoverOptions } from './options.ts';
 import { buildPeers, findPeers, type FoundPeers } from './peers.ts';
@@ -43,8 +44,11 @@ async function compare(
   { selected, work }: Comparison,
 ): Promise<BenchmarkReport> {
   const found = await findPeers(context, options.peers);
-  const contestants = availableContestants(await layOutMover(join(work, 'app')), found.peers);
+  const available = availableContestants(await layOutMover(join(work, 'app')), found.peers);
   const notes = [...found.notes];
+  const { against } = options;
+  const takesPart = ({ name }: Contestant): boolean => ourNames.includes(name) || (against?.includes(name) ?? true);
+  const contestants = available.filter(takesPart);
   if (options.scale !== 1) notes.push(`The data is ${options.scale} times as large as the goals are meant for.`);
   const results: Result[] = [];
   for (const { scenario, phases } of selected.scenarios) {

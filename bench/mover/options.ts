@@ -6,6 +6,8 @@ export interface MoverOptions {
   readonly prepare: boolean;
   /** Names of rows, or the first part of one; without it all that are not asked for by name only. */
   readonly only: readonly string[] | undefined;
+  /** Contestants beside ours; without it all that a row has. */
+  readonly against: readonly string[] | undefined;
   readonly runs: number;
   /** Of the size of the data; goals are meant for 1. */
   readonly scale: number;
@@ -13,7 +15,8 @@ export interface MoverOptions {
   readonly peers: ReadonlyMap<string, string>;
 }
 
-export const usage = `npm run bench -- mover [--only ROW,...] [--runs N] [--scale X] [--peer NAME=PATH ...] [--json FILE]
+export const usage = `npm run bench -- mover [--only ROW,...] [--against CONTESTANT,...] [--runs N] [--scale X]
+    [--peer NAME=PATH ...] [--json FILE]
 npm run bench -- mover --prepare`;
 
 const runsMax = 25;
@@ -24,7 +27,8 @@ export function parseMoverOptions(args: readonly string[]): MoverOptions {
   const { values } = parsed(args);
   return {
     prepare: values.prepare,
-    only: values.only?.split(',').filter((name) => name !== ''),
+    only: names(values.only),
+    against: names(values.against),
     runs: within('--runs', values.runs, { min: 1, max: runsMax, whole: true }),
     scale: within('--scale', values.scale, { min: 0.001, max: scaleMax, whole: false }),
     peers: new Map(values.peer.map(parsePeer)),
@@ -38,6 +42,7 @@ function parsed(args: readonly string[]) {
       options: {
         prepare: { type: 'boolean', default: false },
         only: { type: 'string' },
+        against: { type: 'string' },
         runs: { type: 'string', default: '3' },
         scale: { type: 'string', default: '1' },
         peer: { type: 'string', multiple: true, default: [] },
@@ -46,6 +51,10 @@ function parsed(args: readonly string[]) {
   } catch (error) {
     throw new SalvorError('The command line is not valid', { code: 'Usage', hint: usage, cause: error });
   }
+}
+
+function names(list: string | undefined): string[] | undefined {
+  return list?.split(',').filter((name) => name !== '');
 }
 
 function within(name: string, text: string, range: { min: number; max: number; whole: boolean }): number {
