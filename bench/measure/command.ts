@@ -13,6 +13,7 @@ export interface Command {
 
 /** What one run of a program took, as the kernel accounts for it: with all threads, and children it waited for. */
 export interface Usage {
+  /** From the start of the program to its end. */
   readonly wallSeconds: number;
   /** User and system time. */
   readonly cpuSeconds: number;

@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { runCommand } from './command.ts';
 
 const readBytes = 4 * 1024 * 1024;
 /** Calls that block are several times cheaper for small files; between so many of them signals are heard. */
@@ -22,6 +23,13 @@ export async function settle(folders: readonly string[], signal: AbortSignal): P
     while (readSync(fd, buffer, 0, readBytes, null) > 0);
     closeSync(fd);
   }
+}
+
+/** Makes everything durable that was written to the file system of a folder; answers the seconds it took. */
+export async function makeDurable(folder: string, signal: AbortSignal): Promise<number> {
+  const started = performance.now();
+  await runCommand({ argv: ['sync', '--file-system', folder], environment: { PATH: '/usr/bin:/bin' } }, signal);
+  return (performance.now() - started) / 1000;
 }
 
 /** Bytes of all files in a folder, as their lengths say. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { staysIn } from './fairness.ts';
 
-const took = (wallSeconds: number) => [{ wallSeconds, cpuSeconds: 0, peakBytes: 0 }];
+const took = (durableSeconds: number) => [{ durableSeconds }];
 const runs = new Map([
   ['salvor', took(2)],
   ['rustic', took(10)],

@@ -106,9 +106,9 @@ export function memoryGoal(peaks: readonly Peak[]): Goal {
   return judge({ ...common, name: `peak memory in every row (most: ${largest.row})`, value: largest.peakMegabytes });
 }
 
-/** Seconds of the run in the middle. */
-export function medianSeconds({ runs }: Result): number {
-  return median(runs.map(({ wallSeconds }) => wallSeconds));
+/** Seconds of the run in the middle, until what it wrote was durable. */
+export function medianSeconds({ runs }: Pick<Result, 'runs'>): number {
+  return median(runs.map(({ durableSeconds }) => durableSeconds));
 }
 
 /** The most that any of the runs took. */

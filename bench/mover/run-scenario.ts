@@ -2,19 +2,25 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '#shared/errors';
 import type { Usage } from '../measure/command.ts';
-import { folderBytes, removeFolders, settle } from '../measure/page-cache.ts';
+import { folderBytes, makeDurable, removeFolders, settle } from '../measure/page-cache.ts';
 import { compareRestored } from './compare.ts';
 import type { Contestant, Entry, Place } from './contestants/contestant.ts';
 import type { Extent, Source } from './data/source.ts';
 import { staysIn } from './fairness.ts';
 import { rowName, type Phase, type Selected } from './rows.ts';
 
+/** One run. */
+export interface Timing extends Usage {
+  /** Until the program had ended and what it wrote was on the disk: some programs see to that, others leave it to chance. */
+  readonly durableSeconds: number;
+}
+
 /** What one contestant needed in one row. */
 export interface Result {
   readonly row: string;
   readonly contestant: string;
   /** One or more; fewer than asked for if it was clear after one that it is not among the fastest. */
-  readonly runs: readonly Usage[];
+  readonly runs: readonly Timing[];
   readonly repositoryBytes: number;
 }
 
@@ -93,7 +99,7 @@ async function runPhase(request: ScenarioRequest, source: Source, { phase, field
   const { scenario, phases, signal } = request;
   const row = rowName(scenario, phase);
   const measured = phases.has(phase);
-  const runs = new Map<string, Usage[]>(field.map(({ contestant }) => [contestant.name, []]));
+  const runs = new Map<string, Timing[]>(field.map(({ contestant }) => [contestant.name, []]));
   for (let round = 0; round < (measured ? request.runs : 1); round++) {
     if (phase === 'changed') await changeSource(source, field, round);
     for (const runner of rotated(field, round)) {
@@ -102,10 +108,10 @@ async function runPhase(request: ScenarioRequest, source: Source, { phase, field
       if (runner.failed || (guest !== undefined && guest !== phase && (phase !== 'first' || round > 0))) continue;
       if (!staysIn(name, runs, request.named(row))) continue;
       await attempt(request, runner, row, async () => {
-        const usage = await runOnce(request, source, runner, phase);
+        const timing = await runOnce(request, source, runner, phase);
         if (!measured || (guest !== undefined && guest !== phase)) return;
-        runs.get(name)?.push(usage);
-        request.progress(`  ${row} ${name}: ${usage.wallSeconds.toFixed(2)} s`);
+        runs.get(name)?.push(timing);
+        request.progress(`  ${row} ${name}: ${timing.durableSeconds.toFixed(2)} s`);
       });
       signal.throwIfAborted();
     }
@@ -123,7 +129,7 @@ async function changeSource(source: Source, field: readonly Runner[], round: num
   for (const runner of field) runner.behind = [...(runner.behind ?? []), ...changed];
 }
 
-async function runOnce(request: ScenarioRequest, source: Source, runner: Runner, phase: Phase): Promise<Usage> {
+async function runOnce(request: ScenarioRequest, source: Source, runner: Runner, phase: Phase): Promise<Timing> {
   const { signal } = request;
   if (phase === 'first') await enter(runner, source, signal);
   const { entry, place, behind } = runner as Runner & { entry: Entry };
@@ -136,7 +142,11 @@ async function runOnce(request: ScenarioRequest, source: Source, runner: Runner,
   await settle([source.path], signal);
   const usage = await entry.backup(behind ?? []);
   runner.behind = undefined;
-  return usage;
+  return untilDurable(usage, place.path, signal);
+}
+
+async function untilDurable(usage: Usage, folder: string, signal: AbortSignal): Promise<Timing> {
+  return { ...usage, durableSeconds: usage.wallSeconds + (await makeDurable(folder, signal)) };
 }
 
 /** Makes a new repository; one that was there is removed. */
@@ -147,13 +157,14 @@ async function enter(runner: Runner, source: Source, signal: AbortSignal): Promi
   runner.entry = await contestant.enter({ source, folder, place, signal });
 }
 
-async function restoreOnce({ work, signal }: ScenarioRequest, source: Source, entry: Entry): Promise<Usage> {
+async function restoreOnce({ work, signal }: ScenarioRequest, source: Source, entry: Entry): Promise<Timing> {
   const target = join(work, 'restored');
   await mkdir(target);
   try {
     const { path, ...usage } = await entry.restore(target);
+    const timing = await untilDurable(usage, target, signal);
     await compareRestored(source, path, signal);
-    return usage;
+    return timing;
   } finally {
     removeFolders(target);
   }

@@ -6,7 +6,7 @@ import type { Result } from './run-scenario.ts';
 
 const MB = 1e6;
 
-/** A table for each row: the fastest first, and how many times as long as ours everybody took. */
+/** A table for each row: the fastest first; how many times as long as ours everybody took; when its program had ended. */
 export function resultTables(results: readonly Result[], selected: readonly Selected[]): Table[] {
   return selected.flatMap(({ scenario, phases }) =>
     [...phases].map((phase) => {
@@ -20,12 +20,13 @@ export function resultTables(results: readonly Result[], selected: readonly Sele
 function tableRows(results: readonly Result[]): string[][] {
   const own = results.find(({ contestant }) => contestant === 'salvor');
   return [
-    ['WHO', 'SECONDS', 'TIMES OURS', 'RUNS', 'CPU SECONDS', 'PEAK MB', 'REPOSITORY MB'],
+    ['WHO', 'SECONDS', 'TIMES OURS', 'RUNS', 'ENDED AFTER', 'CPU SECONDS', 'PEAK MB', 'REPOSITORY MB'],
     ...results.map((result) => [
       result.contestant,
       medianSeconds(result).toFixed(2),
       own === undefined ? '-' : (medianSeconds(result) / medianSeconds(own)).toFixed(2),
-      result.runs.map(({ wallSeconds }) => wallSeconds.toFixed(1)).join(' '),
+      result.runs.map(({ durableSeconds }) => durableSeconds.toFixed(1)).join(' '),
+      median(result.runs.map(({ wallSeconds }) => wallSeconds)).toFixed(2),
       median(result.runs.map(({ cpuSeconds }) => cpuSeconds)).toFixed(1),
       peakMegabytes(result).toFixed(0),
       (result.repositoryBytes / MB).toFixed(0),
