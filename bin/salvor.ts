@@ -5,7 +5,7 @@ import { buildSalvor, documentedExitCode } from '#cli/app';
 import type { CliContext } from '#cli/context';
 import { systemClock } from '#shared/async';
 
-const { env, stderr, stdout } = process;
+const { env, stderr, stdin, stdout } = process;
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string;
 };
@@ -23,6 +23,7 @@ const context: CliContext = {
   process,
   version,
   clock: systemClock,
+  stdin,
   signal: cancelled.signal,
   hostname: hostname(),
   isTerminal: stderr.isTTY && env['TERM'] !== 'dumb',

@@ -30,7 +30,13 @@ const stages: Readonly<Record<string, () => Promise<void>>> = {
   unit: async () =>
     test(
       'unit',
-      ['src/**/*.test.ts', 'lab/**/*.test.ts', 'bench/**/*.test.ts'],
+      [
+        'src/**/*.test.ts',
+        'lab/**/*.test.ts',
+        'bench/**/*.test.ts',
+        'tests/golden/*.test.ts',
+        'tests/corpus/*.test.ts',
+      ],
       (path) => !path.endsWith('.system.test.ts'),
       [],
     ),

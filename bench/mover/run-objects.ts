@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { keepLargeBuffers } from '#lab/setup/images';
+import { moverEnvironment } from '#lab/setup/images';
 import { judge, type Goal, type Table } from '../benchmark.ts';
 import { measure } from '../measure/command.ts';
 import { settle } from '../measure/page-cache.ts';
@@ -46,7 +46,7 @@ export async function runObjects({ work, runs, progress, signal }: ObjectsReques
       await settle([], signal);
       const program = join(import.meta.dirname, 'objects-program.ts');
       const options = ['--disable-warning=ExperimentalWarning', program, place.path, String(count), how];
-      const environment = { ...baseEnvironment(work), ...keepLargeBuffers };
+      const environment = { ...baseEnvironment(work), ...moverEnvironment };
       const usage = await measure({ argv: [process.execPath, ...options], environment }, signal);
       seconds.push(Number(usage.stdout));
       peakBytes = Math.max(peakBytes, usage.peakBytes);

@@ -11,7 +11,7 @@ export const testLabName = 'test';
 
 const onProgress = textProgress((line) => process.stderr.write(line));
 
-/** What system tests need: Debian packages, and the S3 server and csi-sanity in one folder. Answers environment variables. */
+/** What system tests need: Debian packages, and the S3 servers and csi-sanity in one folder. Answers environment variables. */
 export async function prepareSystem(): Promise<Record<string, string>> {
   await ensureDebianPackages({ onProgress });
   await ensureDebianPackages({ packages: await testPackages(), onProgress });
@@ -20,7 +20,7 @@ export async function prepareSystem(): Promise<Record<string, string>> {
   const folder = join(cache, 'test-bin');
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  for (const name of ['versitygw', 'csi-sanity']) await symlink(binaries.path(name), join(folder, name));
+  for (const name of ['versitygw', 'rclone', 'csi-sanity']) await symlink(binaries.path(name), join(folder, name));
   return { SALVOR_LAB_BIN: folder };
 }
 

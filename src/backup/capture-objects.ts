@@ -1,10 +1,10 @@
-import { stringify } from 'yaml';
 import { resourceName } from '#api/objects';
 import type { KubeObject } from '#api/objects';
 import type { Amount, Issue } from '#api/ledger';
 import type { CapturedObject } from '#discovery/inventory';
 import type { BlobId, BlobSink, TreeNode } from '#repository/types';
 import { mapLimit } from '#shared/async';
+import { manifestYaml } from './manifest-yaml.ts';
 import { fileNode, folderNode, pointFolders } from './point-tree.ts';
 
 /** Objects are small: this many at a time keep the packer busy. */
@@ -76,5 +76,5 @@ export async function captureObjects(
 /** The object as the API server gave it, without the field-ownership notes that nobody restores. */
 export function objectYaml(object: KubeObject): string {
   const { managedFields: _, ...metadata } = object.metadata as KubeObject['metadata'] & { managedFields?: unknown };
-  return stringify({ ...object, metadata }, { lineWidth: 0, aliasDuplicateObjects: false });
+  return manifestYaml({ ...object, metadata });
 }

@@ -13,6 +13,7 @@ export async function parentTrees(
   );
   const trees = new Map<string, BlobId>();
   if (newest === undefined) return trees;
+  await repository.refresh(signal);
   const child = async (tree: BlobId | undefined, name: string): Promise<BlobId | undefined> => {
     if (tree === undefined || !repository.hasBlob('tree', tree)) return undefined;
     const nodes = await repository.loadTree(tree, signal);

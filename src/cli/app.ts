@@ -1,6 +1,6 @@
 import { buildApplication, buildCommand, buildRouteMap, text_en } from '@stricli/core';
 import type { Application } from '@stricli/core';
-import { exitCodeOf, exitCodes } from '#shared/errors';
+import { exitCodeOf, exitCodes, messageOf, SalvorError } from '#shared/errors';
 import type { CliContext } from './context.ts';
 import { aliases, clusterFlags, moverFlags, outputFlag, storeFlags } from './flags.ts';
 import { errorRecord, formatError } from './output/error.ts';
@@ -97,6 +97,66 @@ const verify = buildCommand({
   },
 });
 
+const sourceFlags = {
+  from: {
+    kind: 'parsed',
+    parse: text,
+    optional: true,
+    placeholder: 'PATH',
+    brief: 'A folder of manifests, a file, or - for stdin, instead of a cluster',
+  },
+  probe: {
+    kind: 'boolean',
+    default: false,
+    brief: 'Also ask the kubelets how many bytes are in use (needs get on nodes/proxy)',
+  },
+  namespace: { kind: 'parsed', parse: text, optional: true, placeholder: 'NAME', brief: 'Only this namespace' },
+  ...clusterFlags,
+} as const;
+
+const scan = buildCommand({
+  docs: { brief: 'Find what needs a backup, where it is, why, and whether anything protects it' },
+  loader: async () => (await import('./commands/scan.ts')).scan,
+  parameters: {
+    flags: {
+      ...sourceFlags,
+      allNamespaces: { kind: 'boolean', default: false, brief: 'All namespaces; the default' },
+      selector: { kind: 'parsed', parse: text, optional: true, placeholder: 'LABELS', brief: 'As in kubectl' },
+      failOn: {
+        kind: 'enum',
+        values: ['unprotected', 'unknown'],
+        optional: true,
+        brief: 'End with exit code 3 if there is any such asset; unknown counts as unprotected',
+      },
+      baseline: {
+        kind: 'parsed',
+        parse: text,
+        optional: true,
+        placeholder: 'FILE',
+        brief: 'Only what differs from this earlier scan, saved with -o json',
+      },
+      propose: { kind: 'boolean', default: false, brief: 'Print policies for what is at risk' },
+      output: {
+        kind: 'enum',
+        values: ['table', 'wide', 'json', 'yaml', 'name', 'csv', 'html', 'dot'],
+        default: 'table',
+        brief: 'How to print the result',
+      },
+    },
+    aliases: { ...aliases, n: 'namespace', A: 'allNamespaces', l: 'selector' },
+  },
+});
+
+const why = buildCommand({
+  docs: { brief: 'Explain the verdict on one asset: rule, evidence, and what would change it' },
+  loader: async () => (await import('./commands/why.ts')).why,
+  parameters: {
+    flags: { ...sourceFlags, ...outputFlag },
+    aliases: { ...aliases, n: 'namespace' },
+    positional: { kind: 'tuple', parameters: [positional('ASSET', 'NAMESPACE/NAME, as a scan prints it')] },
+  },
+});
+
 const repo = buildRouteMap({
   docs: { brief: 'Work on a repository' },
   routes: {
@@ -113,22 +173,34 @@ export function buildSalvor(version: string, jsonErrors = false): Application<Cl
   const format = (error: unknown): string => (jsonErrors ? JSON.stringify(errorRecord(error)) : formatError(error));
   const routes = buildRouteMap({
     docs: { brief: 'Kubernetes-native data protection' },
-    routes: { backup, restore, get, describe, verify, repo },
+    routes: { scan, why, backup, restore, get, describe, verify, repo },
   });
   return buildApplication(routes, {
     name: 'salvor',
     versionInfo: { currentVersion: version },
     scanner: { caseStyle: 'allow-kebab-for-camel', allowArgumentEscapeSequence: true },
     determineExitCode: exitCodeOf,
+    // Every flag is explained below the usage line; there only what must be given is shown.
+    documentation: { onlyRequiredInUsageLine: true },
     localization: {
       text: {
         ...text_en,
+        exceptionWhileParsingArguments: (error) => format(misused(messageOf(error))),
+        noCommandRegisteredForInput: ({ input, corrections }) => {
+          const meant =
+            corrections.length === 0 ? '' : `; did you mean ${corrections.join(' or ').replaceAll('`', '')}?`;
+          return format(misused(`There is no command "${input}"${meant}`));
+        },
         exceptionWhileRunningCommand: format,
         exceptionWhileLoadingCommandFunction: format,
         commandErrorResult: format,
       },
     },
   });
+}
+
+function misused(message: string): SalvorError {
+  return new SalvorError(message, { code: 'Usage', hint: 'See what is expected: add --help to the command.' });
 }
 
 /** Stricli's own codes are negative; ours are documented in docs/reference/exit-codes.md. */

@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream';
 import type { CommandContext } from '@stricli/core';
 import type { S3Credentials } from '#stores/open';
 import type { Clock } from '#shared/time';
@@ -6,6 +7,7 @@ import type { Clock } from '#shared/time';
 export interface CliContext extends CommandContext {
   readonly version: string;
   readonly clock: Clock;
+  readonly stdin: Readable;
   /** Aborts on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
   readonly hostname: string;

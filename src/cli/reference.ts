@@ -8,7 +8,8 @@ const meanings: Readonly<Record<keyof typeof exitCodes, string>> = {
   ok: 'Done. A recovery point is complete, a restore is whole.',
   failed: 'Failed; the message says why.',
   usage: 'The command line or an input is wrong.',
-  partial: 'Done in part: a recovery point lacks something, or a restore could not bring everything back.',
+  partial:
+    'Done in part: a recovery point lacks something, a restore could not bring everything back, or a scan found what --fail-on names.',
   notFound: 'What was named does not exist.',
   refused: 'Refused, because it would be unsafe or overwrite something.',
   store: 'The store cannot be reached, refuses, is full or holds damaged data.',

@@ -88,7 +88,8 @@ export function moverJob(spec: MoverSpec): KubeObject {
           volumes: [
             { name: 'data', persistentVolumeClaim: { claimName: spec.claim } },
             { name: 'secrets', secret: { secretName: spec.secret, defaultMode: 0o400 } },
-            { name: 'tmp', emptyDir: { sizeLimit: '256Mi' } },
+            // The index of a large repository lies here: 100 bytes a blob while it is read, and 10 TiB have 10 million or more.
+            { name: 'tmp', emptyDir: { sizeLimit: '4Gi' } },
           ],
         },
       },

@@ -26,6 +26,8 @@ export interface KubeRequest {
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** Another form of the answer than plain JSON: a list of metadata only. */
+  readonly accept?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -173,7 +175,7 @@ export class KubeClient {
       hostname: server.hostname.replace(/^\[|\]$/g, ''),
       port: server.port,
       path: `${server.pathname.replace(/\/$/, '')}${request.path}${query.size > 0 ? `?${query.toString()}` : ''}`,
-      headers: { accept: 'application/json' },
+      headers: { accept: request.accept ?? 'application/json' },
     };
     await this.connection.authenticate(options);
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body));

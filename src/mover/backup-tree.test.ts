@@ -282,12 +282,12 @@ test('a directory swapped for a symlink is not followed out of the tree', async 
   await writeFile(join(outside, 'secret'), 'secret');
   await mkdir(join(root, 'd'));
   await writeFile(join(root, 'd', 'inside'), 'inside');
-  await writeFile(join(root, 'a'), 'first');
+  await writeFile(join(root, 'e'), 'first');
   const blobs = createMemoryBlobs();
   const result = await backup(root, blobs, {
     sink: {
       ...blobs,
-      // The file `a` is saved after the entries were looked at and before the directory is opened.
+      // The file `e` is saved after the entries were looked at and before the directory is opened.
       saveBlob: async (type, bytes) => {
         if (Buffer.from(bytes).toString() === 'first') {
           await rename(join(root, 'd'), join(outside, 'moved'));

@@ -1,22 +1,31 @@
 import { isAbort, SalvorError } from '#shared/errors';
-import type { BlobId, BlobSink, BlobSource, SavedBlob, TreeNode } from '#repository/types';
-import { captureDirectory, type Capture } from './capture.ts';
+import { plainBytes } from '#repository/pack';
+import type { BlobId, BlobSink, PackSource, TreeNode } from '#repository/types';
+import { captureDirectory, type Capture } from './capture-directory.ts';
+import { createCaptureWork, type Crew } from './capture-job.ts';
+import { createCaptureTarget } from './capture-target.ts';
 import { openRoot } from './directory.ts';
-import { boundedList, reportedMax, type Issue, type Skipped } from './issues.ts';
+import { createForks } from './forks.ts';
+import type { Issue, Skipped } from './issues.ts';
 import { nodeOf } from './metadata.ts';
 import { errnoOf } from './posix/libc.ts';
+import { statOpen } from './posix/stat.ts';
 import { readXattrs } from './posix/xattrs.ts';
-import { createContentReader } from './read-content.ts';
-import { scanTree, selection, type TreeCount } from './scan-tree.ts';
+import { readWithoutBlocking } from './read-content.ts';
+import { directoriesInFlight, scanTree, selectEntries, type TreeCount } from './scan-tree.ts';
+import { createTally, type TreeLedger } from './tally.ts';
 
 export interface BackupTreeOptions {
   /** The directory to read; the entries below it are captured. */
   readonly root: string;
-  readonly sink: BlobSink;
+  /** Takes trees, and content where there is no crew. */
+  readonly sink: Pick<BlobSink, 'saveBlob'>;
+  /** The threads that read; without them everything is done in this one. */
+  readonly crew?: Crew;
   /** The repository's, see `Repository.chunkerPolynomial`. */
   readonly chunkerPolynomial: bigint;
   /** The tree of the backup before: files unchanged since then are not read. */
-  readonly parent?: { readonly source: BlobSource; readonly tree: BlobId };
+  readonly parent?: { readonly source: Pick<PackSource, 'findBlob' | 'loadBlob'>; readonly tree: BlobId };
   readonly onProgress?: (progress: BackupProgress) => void;
   readonly onIssue?: (issue: Issue) => void;
   readonly signal: AbortSignal;
@@ -31,14 +40,6 @@ export interface BackupProgress {
   /** Known after the scan. */
   readonly plannedItems?: number;
   readonly plannedBytes?: number;
-}
-
-/** What was there and what is in the repository now. Complete only if both are equal and there are no issues. */
-export interface TreeLedger {
-  readonly plannedItems: number;
-  readonly plannedBytes: number;
-  readonly capturedItems: number;
-  readonly capturedBytes: number;
 }
 
 export interface BackupTreeResult {
@@ -66,64 +67,33 @@ export interface BackupTreeResult {
  */
 export async function backupTree(options: BackupTreeOptions): Promise<BackupTreeResult> {
   await using root = await openSource(options.root);
-  const select = selection(options.exclude ?? []);
-  const { signal } = options;
-  const planned = await scanTree(root, select, {
+  const failed = new AbortController();
+  const signal = AbortSignal.any([options.signal, failed.signal]);
+  const tally = createTally(options);
+  const workers = options.crew ?? inlineCrew(options, signal);
+  workers.onBytes((bytes) => tally.onBytes(bytes));
+  const crew = failing(workers, failed);
+  const select = await selectEntries(root, options.exclude ?? []);
+  const planned = await scanTree(root, {
+    crew,
+    select,
     signal,
     onProgress: ({ items, bytes }) => options.onProgress?.({ phase: 'scan', items, bytes }),
   });
-
-  const issues = boundedList<Issue>(reportedMax);
-  const skipped = boundedList<Skipped>(reportedMax);
-  const done = { items: 0, bytes: 0 };
-  const report = (bytesUnderway: number): void =>
-    options.onProgress?.({
-      phase: 'backup',
-      items: done.items,
-      bytes: done.bytes + bytesUnderway,
-      plannedItems: planned.items,
-      plannedBytes: planned.bytes,
-    });
-  const sink = countingSink(options.sink, signal);
-  const reader = createContentReader(
-    options.chunkerPolynomial,
-    async (bytes) => (await sink.saveBlob('data', bytes)).id,
-  );
+  tally.plan(planned);
   const capture: Capture = {
+    crew,
+    fork: createForks(directoriesInFlight),
     select,
     parent: options.parent?.source,
-    signal: sink.signal,
-    reader,
-    saveTree: sink.saveTree,
+    signal,
     hardLinks: new Map(),
-    done,
-    report,
-    onSkipped: (entry) => skipped.add(entry),
-    onIssue: (issue) => {
-      issues.add(issue);
-      options.onIssue?.(issue);
-    },
+    saveTree: async (tree) => tally.onTree(await orFail(failed, options.sink.saveBlob('tree', tree, signal))),
+    ...tally,
   };
-  const place = { directory: root, path: Buffer.alloc(0), depth: 0 };
-  const { tree } = await captureDirectory(capture, place, options.parent?.tree);
-  const stats = await root.handle.stat({ bigint: true });
-  const node = { ...nodeOf(Buffer.alloc(0), stats, readXattrs(root.fd).xattrs), subtree: tree };
-  return {
-    tree,
-    node,
-    ledger: {
-      plannedItems: planned.items,
-      plannedBytes: planned.bytes,
-      capturedItems: done.items,
-      capturedBytes: done.bytes,
-    },
-    planned,
-    ...sink.totals,
-    issues: issues.kept,
-    issuesTotal: issues.count,
-    skipped: skipped.kept,
-    skippedTotal: skipped.count,
-  };
+  const { tree } = await captureDirectory(capture, { directory: root, path: '', depth: 0 }, options.parent?.tree);
+  const node = { ...nodeOf(Buffer.alloc(0), statOpen(root.fd), readXattrs(root.fd).xattrs), subtree: tree };
+  return { tree, node, planned, ...tally.result() };
 }
 
 async function openSource(path: string): Promise<Awaited<ReturnType<typeof openRoot>>> {
@@ -139,33 +109,39 @@ async function openSource(path: string): Promise<Awaited<ReturnType<typeof openR
   }
 }
 
-interface CountingSink {
-  readonly saveBlob: (type: 'data', bytes: Uint8Array) => Promise<SavedBlob>;
-  readonly saveTree: (nodes: readonly TreeNode[]) => Promise<SavedBlob>;
-  /** The caller's, aborted too when the repository failed: then nothing that follows may pass for an unreadable file. */
-  readonly signal: AbortSignal;
-  readonly totals: { newBytes: number; storedBytes: number };
+/** A crew whose failures end the run: then nothing that follows may pass for an unreadable file. */
+function failing(crew: Crew, failed: AbortController): Crew {
+  return { ...crew, run: async (job) => orFail(failed, crew.run(job)) };
 }
 
-function countingSink(sink: BlobSink, caller: AbortSignal): CountingSink {
-  const failed = new AbortController();
-  const signal = AbortSignal.any([caller, failed.signal]);
-  const totals = { newBytes: 0, storedBytes: 0 };
-  const counted = async (attempt: Promise<SavedBlob>, contentBytes: number): Promise<SavedBlob> => {
-    try {
-      const saved = await attempt;
-      if (saved.isNew) totals.newBytes += contentBytes;
-      totals.storedBytes += saved.storedBytes;
-      return saved;
-    } catch (error) {
-      if (!isAbort(error)) failed.abort(error);
-      throw error;
-    }
-  };
-  return {
-    saveBlob: (type, bytes) => counted(sink.saveBlob(type, bytes, signal), bytes.length),
-    saveTree: (nodes) => counted(sink.saveTree(nodes, signal), 0),
+async function orFail<T>(failed: AbortController, attempt: Promise<T>): Promise<T> {
+  try {
+    return await attempt;
+  } catch (error) {
+    if (!isAbort(error)) failed.abort(error);
+    throw error;
+  }
+}
+
+/** Without threads: the jobs are done here, one after the other. */
+function inlineCrew(options: BackupTreeOptions, signal: AbortSignal): Crew {
+  const { sink, parent } = options;
+  let listener: (bytes: number) => void = () => undefined;
+  const target = createCaptureTarget({
+    chunkerPolynomial: options.chunkerPolynomial,
+    save: async (bytes) => sink.saveBlob('data', bytes, signal),
+    bytesOf: (id) => {
+      const place = parent?.source.findBlob('data', id);
+      return place === undefined ? undefined : plainBytes(place);
+    },
+    readAt: readWithoutBlocking,
     signal,
-    totals,
+    onBytes: (bytes) => listener(bytes),
+  });
+  return {
+    run: createCaptureWork(target),
+    onBytes: (given) => {
+      listener = given;
+    },
   };
 }

@@ -1,16 +1,24 @@
 import type { BigIntStats } from 'node:fs';
-import type { TreeNode, Xattr } from '#repository/types';
+import type { TreeNode } from '#repository/types';
 import type { Difference } from './differences.ts';
-import { isRestoredXattr } from './metadata.ts';
+import { isRestoredXattr, typeOf } from './metadata.ts';
+import type { XattrBytes } from './posix/xattrs.ts';
 
-type Found = Omit<Difference, 'path'>;
+export type Found = Omit<Difference, 'path'>;
 
-/** How an entry on disk differs from its node in mode, owner, modification time, device number and attributes. */
-export function compareMetadata(node: TreeNode, stats: BigIntStats, xattrs: readonly Xattr[]): Found[] {
+/** What of a node is compared with what is on disk. */
+export interface ComparedMetadata extends Pick<TreeNode, 'type' | 'mode' | 'uid' | 'gid' | 'mtimeNs' | 'rdev'> {
+  readonly xattrs?: readonly XattrBytes[];
+}
+
+/** How an entry on disk differs from its node in type, or else in mode, owner, modification time, device and attributes. */
+export function compareMetadata(node: ComparedMetadata, stats: BigIntStats, xattrs: readonly XattrBytes[]): Found[] {
   const found: Found[] = [];
   const compare = (what: Found['what'], expected: string, actual: string): void => {
     if (expected !== actual) found.push({ what, expected, found: actual });
   };
+  compare('type', node.type, typeOf(stats));
+  if (found.length > 0) return found;
   // The mode of a symlink is always 0777 and means nothing.
   if (node.type !== 'symlink') compare('mode', octal(node.mode), octal(Number(stats.mode & 0o7777n)));
   compare('owner', `${node.uid}:${node.gid}`, `${stats.uid}:${stats.gid}`);
@@ -29,6 +37,6 @@ function octal(mode: number): string {
   return mode.toString(8).padStart(4, '0');
 }
 
-function describe(name: string, value: Buffer | undefined): string {
-  return value === undefined ? `no ${name}` : `${name}=0x${value.toString('hex')}`;
+function describe(name: string, value: Uint8Array | undefined): string {
+  return value === undefined ? `no ${name}` : `${name}=0x${Buffer.from(value).toString('hex')}`;
 }

@@ -1,8 +1,9 @@
-import { constants, type BigIntStats } from 'node:fs';
+import { constants, openSync } from 'node:fs';
 import { open, readdir, stat, type FileHandle } from 'node:fs/promises';
 import { SalvorError } from '#shared/errors';
 import { byBytes } from './names.ts';
 import { errnoOf } from './posix/libc.ts';
+import type { FileStat } from './posix/stat.ts';
 
 /**
  * An open directory. Its entries are reached relative to its descriptor, through /proc/self/fd, which is what openat(2)
@@ -70,13 +71,15 @@ export async function openFile(path: Buffer): Promise<FileHandle> {
   }
 }
 
-/** A handle on whatever is at the path, symlinks included, that allows only looking at it. */
-export async function openNode(path: Buffer): Promise<FileHandle> {
-  return open(path, O_PATH | constants.O_NOFOLLOW);
+/** A descriptor of whatever is at the path, symlinks included, that allows only looking at it. The caller closes it. */
+export function openNode(path: Buffer): number {
+  return openSync(path, O_PATH | constants.O_NOFOLLOW);
 }
 
+type FileState = Pick<FileStat, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>;
+
 /** True if nothing that a write or a change of metadata leaves behind differs. */
-export function sameState(before: BigIntStats, after: BigIntStats): boolean {
+export function sameState(before: FileState, after: FileState): boolean {
   return (
     before.ino === after.ino &&
     before.size === after.size &&

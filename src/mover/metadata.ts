@@ -1,21 +1,20 @@
-import type { BigIntStats } from 'node:fs';
 import type { TreeNode, Xattr } from '#repository/types';
+import { fileTypeBits, fileTypeMask } from './posix/files.ts';
+import type { FileStat } from './posix/stat.ts';
 
-export function typeOf(stats: BigIntStats): TreeNode['type'] {
-  if (stats.isFile()) return 'file';
-  if (stats.isDirectory()) return 'dir';
-  if (stats.isSymbolicLink()) return 'symlink';
-  if (stats.isBlockDevice()) return 'dev';
-  if (stats.isCharacterDevice()) return 'chardev';
-  if (stats.isFIFO()) return 'fifo';
-  return stats.isSocket() ? 'socket' : 'irregular';
+const typesByBits: ReadonlyMap<number, TreeNode['type']> = new Map(
+  Object.entries(fileTypeBits).map(([type, bits]) => [bits, type as keyof typeof fileTypeBits]),
+);
+
+export function typeOf(stats: Pick<FileStat, 'mode'>): TreeNode['type'] {
+  return typesByBits.get(Number(stats.mode) & fileTypeMask) ?? 'irregular';
 }
 
 /**
  * What stat(2) says, as restic records it. The device number is kept only where it identifies hard links: it differs at
  * every mount of a snapshot, and would make every tree a new one. User and group names are those of another machine.
  */
-export function nodeOf(name: Buffer, stats: BigIntStats, xattrs: readonly Xattr[]): TreeNode {
+export function nodeOf(name: Buffer, stats: FileStat, xattrs: readonly Xattr[]): TreeNode {
   const type = typeOf(stats);
   const linked = type !== 'dir' && stats.nlink > 1n;
   return {
@@ -45,6 +44,6 @@ export function hardLinkKey(node: TreeNode): string | undefined {
  * SELinux labels belong to the node that mounts the volume: the container runtime sets them, and refuses them to us.
  * They are captured, so that the repository is complete, but neither restored nor compared.
  */
-export function isRestoredXattr(xattr: Xattr): boolean {
+export function isRestoredXattr(xattr: Pick<Xattr, 'name'>): boolean {
   return xattr.name !== 'security.selinux';
 }

@@ -1,5 +1,6 @@
-import type { FileHandle } from 'node:fs/promises';
+import { read as readFrom, readSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { BlobId } from '#repository/types';
 import { chunkBytesMin, createChunker, type Chunker } from './chunker.ts';
 import { dataExtents } from './posix/files.ts';
@@ -29,22 +30,53 @@ export interface ReadContent {
 
 /** Turns open files into blobs: up to 512 KiB one blob, above that content-defined chunks. Holes are not read. */
 export interface ContentReader {
-  read(file: FileHandle, size: number, options: ReadOptions): Promise<ReadContent>;
+  read(file: OpenFile, size: number, options: ReadOptions): Promise<ReadContent>;
 }
 
-/** `save` takes a blob's bytes, valid until it resolves, and answers its id. */
-export function createContentReader(polynomial: bigint, save: (bytes: Uint8Array) => Promise<BlobId>): ContentReader {
+export interface OpenFile {
+  readonly fd: number;
+}
+
+/** Takes a blob's bytes, valid until it resolves, and answers its id. */
+export type SaveBlob = (bytes: Uint8Array) => BlobId | Promise<BlobId>;
+
+/** Reads into the buffer from a position; answers the number of bytes, 0 at the end. */
+export type ReadAt = (fd: number, buffer: Uint8Array, position: number) => number | Promise<number>;
+
+const readAsync = promisify(readFrom);
+
+/** For a thread that does nothing else meanwhile: what is in the page cache comes at once. */
+export const readBlocking: ReadAt = (fd, buffer, position) => readSync(fd, buffer, 0, buffer.length, position);
+
+export const readWithoutBlocking: ReadAt = async (fd, buffer, position) => {
+  const { bytesRead } = await readAsync(fd, buffer, 0, buffer.length, position);
+  return bytesRead;
+};
+
+export function createContentReader(
+  polynomial: bigint,
+  save: SaveBlob,
+  readAt: ReadAt = readWithoutBlocking,
+): ContentReader {
+  const buffers: Buffer[] = [];
   const chunkers = pool(largeFilesInFlight, () => createChunker(polynomial));
   let zeroChunk: Promise<BlobId> | undefined;
-  const saveZeroChunk = (): Promise<BlobId> => (zeroChunk ??= save(Buffer.alloc(chunkBytesMin)));
+  const saveZeroChunk = async (): Promise<BlobId> => (zeroChunk ??= Promise.resolve(save(Buffer.alloc(chunkBytesMin))));
 
   return {
     read: async (file, size, options) => {
       options.signal.throwIfAborted();
-      if (size <= chunkBytesMin) return readSmall(file, size, save, options);
+      if (size <= chunkBytesMin) {
+        const buffer = buffers.pop() ?? Buffer.allocUnsafeSlow(chunkBytesMin);
+        try {
+          return await readSmall({ file, size, save, readAt, options }, buffer.subarray(0, size));
+        } finally {
+          buffers.push(buffer);
+        }
+      }
       const chunker = await chunkers.acquire();
       try {
-        return await readLarge({ file, size, chunker, save, saveZeroChunk, options });
+        return await readLarge({ file, size, chunker, save, saveZeroChunk, readAt, options });
       } finally {
         chunker.reset();
         chunkers.release(chunker);
@@ -53,31 +85,29 @@ export function createContentReader(polynomial: bigint, save: (bytes: Uint8Array
   };
 }
 
-async function readSmall(
-  file: FileHandle,
-  size: number,
-  save: (bytes: Uint8Array) => Promise<BlobId>,
-  options: ReadOptions,
-): Promise<ReadContent> {
-  const buffer = Buffer.allocUnsafe(size);
+interface Read {
+  readonly file: OpenFile;
+  readonly size: number;
+  readonly save: SaveBlob;
+  readonly readAt: ReadAt;
+  readonly options: ReadOptions;
+}
+
+async function readSmall({ file, size, save, readAt, options }: Read, buffer: Buffer): Promise<ReadContent> {
   let bytes = 0;
   while (bytes < size) {
-    const { bytesRead } = await file.read(buffer, bytes, size - bytes, bytes);
-    if (bytesRead === 0) break;
-    bytes += bytesRead;
+    const read = await readAt(file.fd, buffer.subarray(bytes), bytes);
+    if (read === 0) break;
+    bytes += read;
   }
   const content = bytes === 0 ? [] : [await save(buffer.subarray(0, bytes))];
   options.onBytes?.(bytes);
   return { content, bytes };
 }
 
-interface LargeRead {
-  readonly file: FileHandle;
-  readonly size: number;
+interface LargeRead extends Read {
   readonly chunker: Chunker;
-  readonly save: (bytes: Uint8Array) => Promise<BlobId>;
   readonly saveZeroChunk: () => Promise<BlobId>;
-  readonly options: ReadOptions;
 }
 
 async function readLarge(read: LargeRead): Promise<ReadContent> {
@@ -103,12 +133,12 @@ async function takeData(read: LargeRead, content: BlobId[], { from, to }: Range)
   while (position < to) {
     read.options.signal.throwIfAborted();
     const room = read.chunker.room();
-    const { bytesRead } = await read.file.read(room, 0, Math.min(room.length, to - position), position);
-    if (bytesRead === 0) break;
-    read.chunker.filled(bytesRead);
-    position += bytesRead;
+    const bytes = await read.readAt(read.file.fd, room.subarray(0, to - position), position);
+    if (bytes === 0) break;
+    read.chunker.filled(bytes);
+    position += bytes;
     await saveWholeChunks(read, content);
-    read.options.onBytes?.(bytesRead);
+    read.options.onBytes?.(bytes);
   }
   return position;
 }

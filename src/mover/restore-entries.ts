@@ -1,129 +1,118 @@
-import { constants, type BigIntStats } from 'node:fs';
-import { link, lstat, mkdir, open, symlink, unlink } from 'node:fs/promises';
-import { mapLimit } from '#shared/async';
-import { SalvorError, type ErrorCode } from '#shared/errors';
-import type { BlobId, BlobSource, TreeNode } from '#repository/types';
-import { applyToHandle, applyToPath, type Problem } from './apply-metadata.ts';
-import { openChild, treeDepthMax, type OpenDirectory } from './directory.ts';
-import { issueOf, type Issue } from './issues.ts';
-import { hardLinkKey } from './metadata.ts';
+import { linkSync, lstatSync, readlinkSync, symlinkSync, unlinkSync, type BigIntStats } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import type { BlobId, TreeNode } from '#repository/types';
+import { applyToPath } from './apply-metadata.ts';
+import { treeDepthMax } from './directory.ts';
+import { hardLinkKey, typeOf } from './metadata.ts';
 import { byBytes, isSafeName, joinPath } from './names.ts';
 import { makeNode } from './posix/files.ts';
-import { errnoOf } from './posix/libc.ts';
-import { restoreContent } from './restore-content.ts';
+import { restoreFile } from './restore-content.ts';
+import { keepOpenBounded, openTargetDirectory, type TargetDirectory } from './restore-directory.ts';
+import { EntryProblem, type RestoreReport } from './restore-report.ts';
+import type { ContentRun } from './want-content.ts';
 
-/** Entries of one directory in flight; each holds one blob (8 MiB at most). */
-const entriesInFlight = 4;
-
-/** After these every further write fails as well, so the run ends. */
-const fatalErrnos = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
-
-/** Damage of single blobs and trees: the rest can be restored. */
-const damageCodes = new Set<ErrorCode>(['RepositoryCorrupt', 'StoreCorrupt', 'StoreObjectMissing']);
+/** Entries between two looks at signals and timers: about ten milliseconds of work. */
+const entriesBetweenPauses = 128;
+/** Subdirectories whose trees are asked for together. */
+const treesExpected = 64;
 
 /** One run into a target. */
-export interface RestoreRun {
-  readonly root: OpenDirectory;
-  readonly source: BlobSource;
-  readonly signal: AbortSignal;
+export interface RestoreRun extends ContentRun {
+  /** What is there already: an error, or what an earlier run left, to be completed. */
+  readonly existing: 'refuse' | 'resume';
+  readonly report: RestoreReport;
+  readonly root: TargetDirectory;
+  /** Descriptors of what is not finished yet. */
+  readonly open: Set<number>;
   /** The first name of each inode that has more names to come. */
   readonly hardLinks: Map<string, FirstName>;
-  readonly done: { items: number; bytes: number };
-  readonly report: (bytesUnderway: number) => void;
-  readonly onIssue: (issue: Issue) => void;
 }
 
 interface FirstName {
   readonly node: TreeNode;
   /** Relative to the root. */
   readonly path: Buffer;
-  readonly restored: Promise<BigIntStats>;
+  readonly stats: BigIntStats;
+  /** Takes one more name of the same inode: what goes wrong with the content is told for each. */
+  readonly addName: (path: Buffer) => void;
   namesLeft: number;
 }
 
-interface Place {
-  readonly directory: OpenDirectory;
+/** One entry of a tree, and where it goes. */
+export interface Entry {
+  readonly node: TreeNode;
+  readonly directory: TargetDirectory;
   /** Relative to the root. */
   readonly path: Buffer;
-  readonly depth: number;
+  /** For system calls. */
+  readonly place: Buffer;
 }
 
-/** An entry of a tree that must not or cannot be restored. */
-class EntryProblem extends Error {
-  readonly code: string;
-  constructor(code: string, message: string) {
-    super(message);
-    this.code = code;
+/** Makes the entries of a tree: files first, then directories one by one. The content of files comes when it is read. */
+export async function restoreDirectory(run: RestoreRun, directory: TargetDirectory, tree: BlobId): Promise<void> {
+  const nodes = await loadTree(run, directory, tree);
+  let madeSincePause = 0;
+  for (const node of nodes.filter(({ type }) => type !== 'dir')) {
+    run.signal.throwIfAborted();
+    if (++madeSincePause % entriesBetweenPauses === 0) await setImmediate();
+    const entry = entryOf(directory, node);
+    await run.report.attempt(entry.path, async () => {
+      refuseUnsafe(node);
+      await restoreNamed(run, entry);
+    });
+    await keepOpenBounded(run.open, run.blobs.makeRoom);
+  }
+  const directories = nodes.filter(({ type }) => type === 'dir').sort((a, b) => byBytes(a.name, b.name));
+  for (const [index, node] of directories.entries()) {
+    run.signal.throwIfAborted();
+    if (index % treesExpected === 0) expectTrees(run, directories.slice(index, index + treesExpected));
+    const entry = entryOf(directory, node);
+    await run.report.attempt(entry.path, async () => {
+      refuseUnsafe(node);
+      await restoreSubdirectory(run, entry);
+    });
+    await keepOpenBounded(run.open, run.blobs.makeRoom);
   }
 }
 
-/** Restores the entries of a tree into an open directory: files side by side, then directories one by one. */
-export async function restoreDirectory(run: RestoreRun, place: Place, tree: BlobId): Promise<void> {
+async function loadTree(run: RestoreRun, directory: TargetDirectory, tree: BlobId): Promise<readonly TreeNode[]> {
   let nodes: readonly TreeNode[] = [];
-  await attempt(run, place.path, async () => {
+  await run.report.attempt(directory.path, async () => {
     nodes = await run.source.loadTree(tree, run.signal);
   });
-  const directories = nodes.filter((node) => node.type === 'dir').sort((a, b) => byBytes(a.name, b.name));
-  const others = nodes.filter((node) => node.type !== 'dir');
-  const restoreOne = async (node: TreeNode): Promise<void> => {
-    const path = joinPath(place.path, node.name);
-    await attempt(run, path, async () => {
-      // Checked here again although the repository refuses such trees: this is where it would do harm.
-      if (!isSafeName(node.name)) throw new EntryProblem('UnsafeName', 'its name is not the name of an entry');
-      if (node.type === 'dir') await restoreSubdirectory(run, { ...place, path }, node);
-      else await restoreNamed(run, { ...place, path }, node);
-      run.done.items++;
-      run.done.bytes += node.size ?? 0;
-      run.report(0);
-    });
-  };
-  await mapLimit(others, entriesInFlight, restoreOne, run.signal);
-  for (const node of directories) {
-    run.signal.throwIfAborted();
-    await restoreOne(node);
-  }
+  return nodes;
 }
 
-/** What is wrong with one entry is an issue; what is wrong with the run is thrown. */
-async function attempt(run: RestoreRun, path: Buffer, work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    run.signal.throwIfAborted();
-    if (error instanceof SalvorError && damageCodes.has(error.code)) {
-      run.onIssue(issueOf(path, error.code, error));
-      return;
-    }
-    const code = error instanceof EntryProblem ? error.code : errnoOf(error);
-    if (code === undefined) throw error;
-    if (fatalErrnos.has(code)) throw targetFailed(error);
-    run.onIssue(issueOf(path, code, error));
-  }
+function expectTrees(run: RestoreRun, directories: readonly TreeNode[]): void {
+  run.source.expectTrees(
+    directories.flatMap(({ subtree }) => subtree ?? []),
+    run.signal,
+  );
 }
 
-function targetFailed(error: unknown): SalvorError {
-  return new SalvorError('The target cannot take more data', {
-    code: 'RestoreFailed',
-    cause: error,
-    hint: 'Check its free space and health, then restore into a new volume.',
-  });
+function entryOf(directory: TargetDirectory, node: TreeNode): Entry {
+  return { node, directory, path: joinPath(directory.path, node.name), place: directory.child(node.name) };
+}
+
+/** Checked here again although the repository refuses such trees: this is where it would do harm. */
+function refuseUnsafe(node: TreeNode): void {
+  if (!isSafeName(node.name)) throw new EntryProblem('UnsafeName', 'its name is not the name of an entry');
 }
 
 /** An entry that may be another name of an inode that is there already. */
-async function restoreNamed(run: RestoreRun, place: Place, node: TreeNode): Promise<void> {
+async function restoreNamed(run: RestoreRun, entry: Entry): Promise<void> {
+  const { node, path } = entry;
   const key = hardLinkKey(node);
   const first = key === undefined ? undefined : run.hardLinks.get(key);
-  if (key === undefined || (first !== undefined && !sameInode(first.node, node))) {
-    await restoreNew(run, place, node);
-  } else if (first === undefined) {
-    const restored = restoreNew(run, place, node);
-    run.hardLinks.set(key, { node, path: place.path, restored, namesLeft: (node.links ?? 1) - 1 });
-    await restored;
-  } else {
-    first.namesLeft--;
-    if (first.namesLeft <= 0) run.hardLinks.delete(key);
-    await linkTo(run, place, node, first);
+  if (key !== undefined && first !== undefined && sameInode(first.node, node)) {
+    if (--first.namesLeft <= 0) run.hardLinks.delete(key);
+    linkTo(run, entry, first);
+    return;
   }
+  const made = await restoreNew(run, entry);
+  const namesLeft = (node.links ?? 1) - 1;
+  if (key === undefined || first !== undefined || made === undefined || namesLeft < 1) return;
+  run.hardLinks.set(key, { node, path, ...made, namesLeft });
 }
 
 /** Two names of one inode agree in everything: a tree that says otherwise must not lose one of the contents. */
@@ -141,85 +130,77 @@ function sameInode(first: TreeNode, other: TreeNode): boolean {
   );
 }
 
-async function linkTo(run: RestoreRun, place: Place, node: TreeNode, first: FirstName): Promise<void> {
-  const expected = await first.restored;
-  const name = place.directory.child(node.name);
-  await link(run.root.child(first.path), name);
+function linkTo(run: RestoreRun, { path, place }: Entry, first: FirstName): void {
+  const isOld = run.existing === 'resume' && isThere(place);
+  if (!isOld) linkSync(run.root.child(first.path), place);
   // The first name is found again by its path: if anybody put something else there, that is not what we link.
-  const linked = await lstat(name, { bigint: true });
-  if (linked.ino === expected.ino && linked.dev === expected.dev) return;
-  await unlink(name);
+  const linked = lstatSync(place, { bigint: true });
+  if (linked.ino === first.stats.ino && linked.dev === first.stats.dev) {
+    first.addName(path);
+    return;
+  }
+  if (isOld) throw new EntryProblem('EEXIST', 'something that is not the hard link is in its place');
+  unlinkSync(place);
   throw new EntryProblem('Replaced', 'the file it is a hard link to was replaced during the restore');
 }
 
-async function restoreNew(run: RestoreRun, place: Place, node: TreeNode): Promise<BigIntStats> {
-  const path = place.directory.child(node.name);
+/** What later names of the same inode need. */
+export type Made = Pick<FirstName, 'stats' | 'addName'>;
+
+async function restoreNew(run: RestoreRun, entry: Entry): Promise<Made | undefined> {
+  const { node, place, path } = entry;
+  if (node.type === 'file') return restoreFile(run, entry);
+  if (run.existing === 'refuse' || !isThere(place)) makeSpecial(entry);
+  else if (!isSame(entry)) throw new EntryProblem('EEXIST', `something that is not this ${node.type} is in its place`);
+  run.report.problems(path, applyToPath(node, place));
+  run.report.done(node);
+  return { stats: lstatSync(place, { bigint: true }), addName: () => run.report.done(node) };
+}
+
+/** Makes an entry without content. */
+function makeSpecial({ node, place }: Entry): void {
   switch (node.type) {
-    case 'file':
-      return restoreFile(run, place, node);
     case 'symlink':
-      await symlink(node.linkTarget ?? Buffer.alloc(0), path);
+      symlinkSync(node.linkTarget ?? Buffer.alloc(0), place);
       break;
     case 'dev':
     case 'chardev':
     case 'fifo':
     case 'socket':
-      makeNode(path, node.type, node.rdev ?? 0n);
+      makeNode(place, node.type, node.rdev ?? 0n);
       break;
+    case 'file':
     case 'dir':
     case 'irregular':
       throw new EntryProblem('UnknownType', `an entry of type ${node.type} cannot be restored here`);
     default:
       node.type satisfies never;
   }
-  report(run, place.path, await applyToPath(node, path));
-  return lstat(path, { bigint: true });
 }
 
-const newFile = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-
-async function restoreFile(run: RestoreRun, place: Place, node: TreeNode): Promise<BigIntStats> {
-  await using handle = await open(place.directory.child(node.name), newFile, 0o600);
-  let underway = 0;
-  await restoreContent(node, handle, {
-    source: run.source,
-    signal: run.signal,
-    onBytes: (bytes) => {
-      underway += bytes;
-      run.report(underway);
-    },
-  });
-  report(run, place.path, await applyToHandle(node, handle));
-  return await handle.stat({ bigint: true });
+function isThere(place: Buffer): boolean {
+  return lstatSync(place, { throwIfNoEntry: false }) !== undefined;
 }
 
-async function restoreSubdirectory(run: RestoreRun, place: Place, node: TreeNode): Promise<void> {
-  if (place.depth === treeDepthMax) {
+/** True if what is there is the entry, but for its metadata. */
+function isSame({ node, place }: Entry): boolean {
+  const stats = lstatSync(place, { bigint: true });
+  if (typeOf(stats) !== node.type) return false;
+  if (node.type === 'symlink')
+    return readlinkSync(place, { encoding: 'buffer' }).equals(node.linkTarget ?? Buffer.of());
+  return (node.type !== 'dev' && node.type !== 'chardev') || stats.rdev === (node.rdev ?? 0n);
+}
+
+async function restoreSubdirectory(run: RestoreRun, entry: Entry): Promise<void> {
+  const { node, directory: parent } = entry;
+  if (parent.depth === treeDepthMax) {
     throw new EntryProblem('TooDeep', `directories are nested more than ${treeDepthMax} deep`);
   }
   if (node.subtree === undefined) throw new EntryProblem('NoTree', 'the directory has no tree');
-  await makeDirectory(place, node.name);
-  await using directory = await openChild(place.directory, node.name);
-  await restoreDirectory(run, { directory, path: place.path, depth: place.depth + 1 }, node.subtree);
-  // Last, because every entry made inside changes its times, and its mode may forbid making any.
-  report(run, place.path, await applyToHandle(node, directory.handle));
-}
-
-async function makeDirectory(place: Place, name: Buffer): Promise<void> {
+  const directory = openTargetDirectory(run, entry);
   try {
-    await mkdir(place.directory.child(name), 0o700);
-  } catch (error) {
-    // The target was found empty but for its own lost+found.
-    const isLostAndFound = place.depth === 0 && name.toString('latin1') === 'lost+found';
-    if (errnoOf(error) !== 'EEXIST' || !isLostAndFound) throw error;
-  }
-}
-
-function report(run: RestoreRun, path: Buffer, problems: readonly Problem[]): void {
-  for (const { step, error } of problems) {
-    const code = errnoOf(error) ?? 'Unknown';
-    if (fatalErrnos.has(code) && code !== 'ENOSPC') throw targetFailed(error);
-    const issue = issueOf(path, code, error);
-    run.onIssue({ ...issue, message: `${step}: ${issue.message}` });
+    await restoreDirectory(run, directory, node.subtree);
+  } finally {
+    directory.release();
   }
 }

@@ -1,23 +1,32 @@
 import { SalvorError } from '#shared/errors';
-import type { BlobId, BlobSource, TreeNode } from '#repository/types';
-import { applyToHandle } from './apply-metadata.ts';
+import type { BlobId, PackSource, TreeNode } from '#repository/types';
+import { applyToFile } from './apply-metadata.ts';
 import { openChild, openRoot, type OpenDirectory } from './directory.ts';
-import { boundedList, issueOf, reportedMax, type Issue } from './issues.ts';
+import type { Issue } from './issues.ts';
 import { errnoOf } from './posix/libc.ts';
 import { syncFileSystem } from './posix/files.ts';
+import { createBlobRestorer } from './restore-blobs.ts';
+import { openDescriptors, targetDirectory } from './restore-directory.ts';
 import { restoreDirectory, type RestoreRun } from './restore-entries.ts';
+import { createRestoreReport } from './restore-report.ts';
+import { createRestoreThreads } from './restore-threads.ts';
 
 export interface RestoreTreeOptions {
-  readonly source: BlobSource;
+  readonly source: PackSource;
   readonly tree: BlobId;
   /** An existing directory. */
   readonly target: string;
   /** The captured root: its owner, mode, attributes and times are given to the target. */
   readonly node?: TreeNode;
-  /** What to do with a target that holds something: nothing else is offered, so that nothing is ever overwritten. */
-  readonly existing: 'refuse';
+  /**
+   * What to do with a target that holds something: refuse it, or take it for what an earlier run of the same restore
+   * left: what is there is compared, and only what is missing is written. Entries of others are never touched.
+   */
+  readonly existing: 'refuse' | 'resume';
   readonly onProgress?: (progress: { readonly items: number; readonly bytes: number }) => void;
   readonly onIssue?: (issue: Issue) => void;
+  /** Threads that open and write blobs. Default: one per core. */
+  readonly threads?: number;
   readonly signal: AbortSignal;
 }
 
@@ -35,28 +44,30 @@ export interface RestoreTreeResult {
  * that cannot be reached, or a full target, ends the run.
  */
 export async function restoreTree(options: RestoreTreeOptions): Promise<RestoreTreeResult> {
-  await using root = await openTarget(options.target);
-  await refuseOccupied(root, options.target);
-  const issues = boundedList<Issue>(reportedMax);
-  const done = { items: 0, bytes: 0 };
+  const { source, signal, onProgress, onIssue } = options;
+  await using target = await openTarget(options.target);
+  if (options.existing === 'refuse') await refuseOccupied(target, options.target);
+  const report = createRestoreReport({ onProgress, onIssue, signal });
+  using unfinished = openDescriptors();
+  await using threads = createRestoreThreads({ keys: source.keys, threads: options.threads });
+  await using blobs = createBlobRestorer({ source, threads, signal });
+  const root = targetDirectory({ fd: target.fd, path: Buffer.alloc(0), depth: 0, onLast: () => {} });
   const run: RestoreRun = {
+    source,
+    signal,
+    threads,
+    blobs,
+    report,
     root,
-    source: options.source,
-    signal: options.signal,
+    existing: options.existing,
+    open: unfinished.open,
     hardLinks: new Map(),
-    done,
-    report: (underway) => options.onProgress?.({ items: done.items, bytes: done.bytes + underway }),
-    onIssue: (issue) => {
-      issues.add(issue);
-      options.onIssue?.(issue);
-    },
   };
-  await restoreDirectory(run, { directory: root, path: Buffer.alloc(0), depth: 0 }, options.tree);
-  for (const problem of options.node === undefined ? [] : await applyToHandle(options.node, root.handle)) {
-    run.onIssue(issueOf(Buffer.alloc(0), errnoOf(problem.error) ?? 'Unknown', problem.error));
-  }
-  await makeDurable(root, options.target);
-  return { ...done, issues: issues.kept, issuesTotal: issues.count };
+  await restoreDirectory(run, root, options.tree);
+  await blobs.finish();
+  if (options.node !== undefined) report.problems(root.path, applyToFile(options.node, root.fd));
+  await makeDurable(target, options.target);
+  return { ...report.totals, issues: report.issues.kept, issuesTotal: report.issues.count };
 }
 
 async function openTarget(path: string): Promise<OpenDirectory> {

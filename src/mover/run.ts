@@ -1,7 +1,10 @@
 import { SalvorError } from '#shared/errors';
 import type { Clock } from '#shared/time';
 import type { BlobId, Repository, TreeNode } from '#repository/types';
+import { createBackupCrew, type BackupCrew } from './backup-crew.ts';
+import { backupImage } from './backup-image.ts';
 import { backupTree } from './backup-tree.ts';
+import { readChangedExtents } from './changed-extents.ts';
 import type { Issue } from './issues.ts';
 import { boundedProgress } from './progress.ts';
 import {
@@ -13,9 +16,11 @@ import {
   type MoverResult,
   type RestoreResult,
 } from './protocol.ts';
-import { restoreTree } from './restore-tree.ts';
+import { restoreImage } from './restore-image.ts';
+import { restoreTree, type RestoreTreeResult } from './restore-tree.ts';
 import type { BackupTask, MoverTask, RestoreTask } from './task.ts';
-import { verifyTree } from './verify-tree.ts';
+import { verifyImage } from './verify-image.ts';
+import { verifyTree, type VerifyTreeResult } from './verify-tree.ts';
 
 export interface MoverDeps {
   /** Opens the task's store and the repository in it; both are closed when the repository is disposed. */
@@ -61,9 +66,31 @@ interface Run {
 
 async function backup(task: BackupTask, run: Run): Promise<BackupResult> {
   const { repository, signal } = run;
+  await using crew = await createBackupCrew({ repository, threads: task.threads, signal });
+  const result = await (task.source === 'image' ? captureImage(task, run, crew) : captureTree(task, run, crew));
+  await crew.flush();
+  const whole: BackupResult = { kind: 'backup', asset: task.asset, ...result };
+  return fitsMessage(result.node) ? whole : withoutRootXattrs(whole, run);
+}
+
+type Captured = Omit<BackupResult, 'kind' | 'asset'>;
+
+async function captureImage(task: BackupTask, run: Run, crew: BackupCrew): Promise<Captured> {
+  const { repository, signal, onProgress, onIssue } = run;
+  const { path, parentTree, changed } = task;
+  const common = { path, sink: repository, crew, signal, onProgress, onIssue };
+  if (parentTree === undefined) return backupImage(common);
+  const parent = { source: repository, tree: parentTree };
+  if (changed === undefined) return backupImage({ ...common, parent });
+  return backupImage({ ...common, parent, changed: async (bytes) => readChangedExtents(changed, bytes) });
+}
+
+async function captureTree(task: BackupTask, run: Run, crew: BackupCrew): Promise<Captured> {
+  const { repository, signal } = run;
   const { planned: _, ...result } = await backupTree({
     root: task.path,
     sink: repository,
+    crew,
     chunkerPolynomial: repository.chunkerPolynomial,
     signal,
     onProgress: run.onProgress,
@@ -71,9 +98,7 @@ async function backup(task: BackupTask, run: Run): Promise<BackupResult> {
     ...(task.parentTree === undefined ? {} : { parent: { source: repository, tree: task.parentTree } }),
     ...(task.exclude === undefined ? {} : { exclude: task.exclude }),
   });
-  await repository.flush(signal);
-  const whole: BackupResult = { kind: 'backup', asset: task.asset, ...result };
-  return fitsMessage(result.node) ? whole : withoutRootXattrs(whole, run);
+  return result;
 }
 
 /** The root travels in the result, not in the repository: what does not fit there is lost, and must be told. */
@@ -90,30 +115,14 @@ function withoutRootXattrs(result: BackupResult, run: Run): BackupResult {
 
 async function restore(task: RestoreTask, run: Run): Promise<RestoreResult> {
   const { repository, signal } = run;
-  const { tree, node } = await findTree(task, repository, signal);
-  const common = {
-    source: repository,
-    tree,
-    target: task.path,
-    signal,
-    ...(node === undefined ? {} : { node }),
-  };
-  const restored = await restoreTree({
-    ...common,
-    existing: 'refuse',
-    onProgress: (progress) => run.onProgress({ phase: 'restore', ...progress }),
-    onIssue: run.onIssue,
-  });
-  const verified = await verifyTree({
-    ...common,
-    chunkerPolynomial: repository.chunkerPolynomial,
-    onProgress: (progress) =>
-      run.onProgress({ phase: 'verify', ...progress, plannedItems: restored.items, plannedBytes: restored.bytes }),
-  });
+  const found = await findTree(task, repository, signal);
+  const { restored, verified } = await (task.target === 'image'
+    ? restoreAsImage(task, run, found)
+    : restoreAsTree(task, run, found));
   return {
     kind: 'restore',
     asset: task.asset,
-    tree,
+    tree: found.tree,
     ...restored,
     verifiedItems: verified.items,
     verifiedBytes: verified.bytes,
@@ -122,9 +131,48 @@ async function restore(task: RestoreTask, run: Run): Promise<RestoreResult> {
   };
 }
 
+interface Restored {
+  readonly restored: RestoreTreeResult;
+  readonly verified: VerifyTreeResult;
+}
+
+async function restoreAsTree(task: RestoreTask, run: Run, { tree, node }: FoundTree): Promise<Restored> {
+  const common = { source: run.repository, tree, target: task.path, signal: run.signal };
+  const options = { ...common, ...threadsOf(task), ...(node === undefined ? {} : { node }) };
+  const restored = await restoreTree({ ...options, existing: task.existing ?? 'refuse', ...restoring(run) });
+  if (task.verify === 'none') return { restored, verified: nothingVerified };
+  return { restored, verified: await verifyTree({ ...options, onProgress: verifying(run, restored) }) };
+}
+
+async function restoreAsImage(task: RestoreTask, run: Run, { tree, file }: FoundTree): Promise<Restored> {
+  const image = file === undefined ? { tree } : { file };
+  const options = { source: run.repository, image, target: task.path, signal: run.signal, ...threadsOf(task) };
+  const restored = await restoreImage({ ...options, existing: task.existing ?? 'refuse', ...restoring(run) });
+  if (task.verify === 'none') return { restored, verified: nothingVerified };
+  return { restored, verified: await verifyImage({ ...options, onProgress: verifying(run, restored) }) };
+}
+
+function threadsOf({ threads }: RestoreTask): { readonly threads?: number } {
+  return threads === undefined ? {} : { threads };
+}
+
+type Count = Pick<MoverProgress, 'items' | 'bytes'>;
+
+function restoring({ onProgress, onIssue }: Run) {
+  return { onIssue, onProgress: (progress: Count): void => onProgress({ phase: 'restore', ...progress }) };
+}
+
+function verifying({ onProgress }: Run, { items, bytes }: Count): (progress: Count) => void {
+  return (progress) => onProgress({ phase: 'verify', ...progress, plannedItems: items, plannedBytes: bytes });
+}
+
+const nothingVerified: VerifyTreeResult = { items: 0, bytes: 0, differences: [], differencesTotal: 0 };
+
 interface FoundTree {
   readonly tree: BlobId;
   readonly node?: TreeNode;
+  /** What the path names, if it is one file: an image may be. */
+  readonly file?: TreeNode;
 }
 
 /** Follows the path through the snapshot's directories, from its root. */
@@ -134,8 +182,11 @@ async function findTree(task: RestoreTask, repository: Repository, signal: Abort
   const snapshot = snapshots.find(({ id }) => id === task.snapshot);
   if (snapshot === undefined) throw notFound(`There is no snapshot ${task.snapshot} in ${repository.location}`);
   let found: FoundTree = { tree: snapshot.tree };
-  for (const name of (task.from ?? '/').split('/').filter((part) => part !== '')) {
+  const names = (task.from ?? '/').split('/').filter((part) => part !== '');
+  for (const [index, name] of names.entries()) {
     const nodes = await repository.loadTree(found.tree, signal);
+    const file = nodes.find((entry) => entry.type === 'file' && entry.name.equals(Buffer.from(name)));
+    if (file !== undefined && task.target === 'image' && index === names.length - 1) return { tree: found.tree, file };
     const node = nodes.find((entry) => entry.type === 'dir' && entry.name.equals(Buffer.from(name)));
     if (node?.subtree === undefined) throw notFound(`The snapshot ${snapshot.id} has no directory ${task.from}`);
     found = { tree: node.subtree, node };

@@ -10,17 +10,30 @@ const path = z.string().startsWith('/').max(4096);
 const blobId = z.string().transform((id) => toBlobId(id, 'A tree'));
 const snapshotId = z.string().transform((id) => toSnapshotId(id, 'The snapshot'));
 
+/**
+ * Captures a file tree, or with `source: image` an image file or a block device as blocks; `changed` is then the path of a
+ * list of what differs from the parent (see changed-extents.ts), and the rest is not read.
+ */
 const backupTask = z.strictObject({
   kind: z.literal('backup'),
   asset,
   path,
   store,
+  /** Threads that read, compress and encrypt. Default: one per core. */
+  threads: z.number().int().min(1).max(256).optional(),
+  /** Default: a tree. */
+  source: z.enum(['tree', 'image']).optional(),
   /** The asset's tree in the backup before. */
   parentTree: blobId.optional(),
+  changed: path.optional(),
   exclude: z.array(z.strictObject({ path: z.string().min(1), reason: z.string().min(1) })).optional(),
 });
 
-/** Restores a tree, or what a snapshot holds under a path: then the volume's root gets its metadata back, too. */
+/**
+ * Restores a tree, or what a snapshot holds under a path: then the volume's root gets its metadata back, too. With
+ * `target: image` the path is that of an image file to be made or of a block device, and what is restored into it is a
+ * file, or all files of a tree joined.
+ */
 const restoreTask = z.strictObject({
   kind: z.literal('restore'),
   asset,
@@ -29,17 +42,34 @@ const restoreTask = z.strictObject({
   tree: blobId.optional(),
   snapshot: snapshotId.optional(),
   from: z.string().startsWith('/').max(4096).optional(),
+  /** Default: a tree. */
+  target: z.enum(['tree', 'image']).optional(),
+  /** What to do with what is there. `resume` completes what an earlier run of this task left. Default: refuse. */
+  existing: z.enum(['refuse', 'resume']).optional(),
+  /** Threads that open and write blobs. Default: one per core. */
+  threads: z.number().int().min(1).max(256).optional(),
+  /** Whether all that was written is read back and compared. Default: it is. */
+  verify: z.enum(['read-back', 'none']).optional(),
 });
 
-const taskSchema = z.discriminatedUnion('kind', [backupTask, restoreTask]).refine(
-  (task) => {
-    if (task.kind === 'backup') return true;
-    return task.tree === undefined
-      ? task.snapshot !== undefined && task.from !== undefined
-      : task.snapshot === undefined && task.from === undefined;
-  },
-  { error: 'a restore needs either tree, or snapshot and from' },
-);
+const taskSchema = z
+  .discriminatedUnion('kind', [backupTask, restoreTask])
+  .refine(
+    (task) =>
+      task.kind === 'restore' ||
+      ((task.source === 'image' ? task.exclude === undefined : task.changed === undefined) &&
+        (task.changed === undefined || task.parentTree !== undefined)),
+    { error: 'changed needs source: image and parentTree; exclude needs a tree' },
+  )
+  .refine(
+    (task) => {
+      if (task.kind === 'backup') return true;
+      return task.tree === undefined
+        ? task.snapshot !== undefined && task.from !== undefined
+        : task.snapshot === undefined && task.from === undefined;
+    },
+    { error: 'a restore needs either tree, or snapshot and from' },
+  );
 
 /** What one mover does. As JSON in the environment of its pod. */
 export type MoverTask = BackupTask | RestoreTask;

@@ -1,10 +1,10 @@
 import { SalvorError } from '#shared/errors';
 import { blobId } from '#repository/ids';
 import { decodeTree, encodeTree } from '#repository/tree';
-import type { BlobId, BlobSink, BlobSource, BlobType, SavedBlob, TreeNode } from '#repository/types';
+import type { BlobId, BlobSink, BlobSource, PackSource, BlobType, SavedBlob, TreeNode } from '#repository/types';
 
 /** For tests only: a double of a repository in memory, without packs, encryption and index. */
-export interface MemoryBlobs extends BlobSink, BlobSource {
+export interface MemoryBlobs extends BlobSink, BlobSource, Pick<PackSource, 'findBlob'> {
   /** Blobs by `type:id`; tests damage them here. */
   readonly blobs: Map<string, Buffer>;
   /** How often `saveBlob` was called for data. */
@@ -40,6 +40,12 @@ export function createMemoryBlobs(): MemoryBlobs {
       return save(type, bytes);
     },
     saveTree: async (nodes: readonly TreeNode[]) => save('tree', encodeTree(nodes)),
+    findBlob: (type, id) => {
+      const uncompressedLength = blobs.get(keyOf(type, id))?.length;
+      return uncompressedLength === undefined
+        ? undefined
+        : { type, id, packId: '', offset: 0, length: 0, uncompressedLength };
+    },
     hasBlob: (type, id) => blobs.has(keyOf(type, id)),
     loadBlob: async (type, id, signal) => {
       signal?.throwIfAborted();

@@ -1,127 +1,218 @@
+import { randomInt } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { createBlobLookup } from './blob-lookup.ts';
+import type { BlobLookup, IndexView, RunView } from './blob-lookup.ts';
+import { bytesOf, hashId, ID_WORDS, isSameBlob, OFFSET_WORD } from './blob-record.ts';
+import { RECORD_WORDS, TREE_BIT } from './blob-record.ts';
+import { createBlobTable, noTable } from './blob-table.ts';
 import { corrupt } from './corrupt.ts';
-import type { BlobEntry, PackEntry } from './pack.ts';
-import type { BlobId, BlobType } from './types.ts';
+import { toBatch } from './index-batch.ts';
+import type { IndexBatch } from './index-batch.ts';
+import type { PackEntry } from './pack.ts';
+import { createPackIds } from './pack-ids.ts';
+import { createRunWriter, readParts } from './record-runs.ts';
+import type { KeyedRecords, Run } from './record-runs.ts';
 
-/** A blob's entry and the pack it lies in. */
-export interface BlobPlace extends BlobEntry {
-  readonly packId: string;
-}
+export type { BlobPlace } from './blob-lookup.ts';
 
-/** Which blobs there are and where: 49 bytes a blob and a table of 6 to 12, nothing for the garbage collector to visit. */
-export interface BlobIndex {
-  /** Number of blobs. */
+/**
+ * The blobs of a repository, however many: up to a bound in memory, in scratch files beyond it. The newest are in a table;
+ * when it is full they become a run in a file. Runs that were not merged yet may hold a blob twice, and each costs a
+ * lookup one read; `settle` makes one run of all.
+ */
+export interface BlobIndex extends BlobLookup, AsyncDisposable {
+  /** Number of blobs; before `settle`, some may count twice. */
   readonly size: number;
-  has(type: BlobType, id: BlobId): boolean;
-  find(type: BlobType, id: BlobId): BlobPlace | undefined;
-  /** Adds a pack's blobs; of a blob that is in several packs the first place is kept. */
+  /** True when so many runs wait for `settle` that lookups get slow. */
+  readonly isFragmented: boolean;
+  /** Adds packs and their blobs; of a blob that is in several packs one place is kept. */
+  add(batch: IndexBatch): void;
   addPack(pack: PackEntry): void;
+  /** Merges what was written to files, or gives up when the index is disposed. Lookups and additions go on meanwhile. */
+  settle(signal?: AbortSignal): Promise<void>;
+  /** What is known now, for other threads. */
+  share(): SharedIndex;
 }
 
-const ID_BYTES = 32;
-const CAPACITY_FIRST = 1024;
-/** The columns count in 32 bits, and one Buffer of ids holds at most 2^32 bytes. */
-const CAPACITY_MAX = 2 ** 27;
-
-/** Columns of one row each per blob. */
-interface Columns {
-  readonly ids: Buffer;
-  readonly isTree: Uint8Array;
-  readonly pack: Uint32Array;
-  readonly offset: Uint32Array;
-  readonly length: Uint32Array;
-  readonly uncompressedLength: Uint32Array;
-  /** Open addressing with linear probing: row number + 1, or 0 for a free slot. At most half full. */
-  readonly slots: Uint32Array;
+/** A view, and the promise that what it needs stays open until this is disposed. */
+export interface SharedIndex extends Disposable {
+  readonly view: IndexView;
 }
 
-export function createBlobIndex(): BlobIndex {
-  let columns = allocate(CAPACITY_FIRST);
-  let size = 0;
-  const packIds: string[] = [];
-  const wanted = Buffer.alloc(ID_BYTES);
+export interface BlobIndexOptions {
+  /** Where scratch files are made, if any are needed. */
+  readonly folder?: string;
+  /** Secret of this index, 32 bits: what would slow it down cannot be computed in advance. */
+  readonly seed?: number;
+  readonly blobsInMemoryMax?: number;
+  readonly packsInMemoryMax?: number;
+}
 
-  const rowOf = (type: BlobType, id: BlobId): number | undefined => {
-    if (wanted.write(id, 'hex') !== ID_BYTES) return undefined;
-    const slot = findSlot(columns, wanted, type === 'tree' ? 1 : 0);
-    const row = columns.slots[slot] ?? 0;
-    return row === 0 ? undefined : row - 1;
+/** 48 MiB of records and 8 MiB of slots: what 1 TiB of data has in blobs of 1 MiB. */
+const BLOBS_IN_MEMORY_MAX = 2 ** 20;
+/** 4 MiB of ids: 2 TiB in packs of 16 MiB. */
+const PACKS_IN_MEMORY_MAX = 2 ** 17;
+/** Places in a run have 32 bits; 2^31 blobs take 96 GiB. */
+const BLOBS_MAX = 2 ** 31;
+const UNSETTLED_RUNS_MAX = 8;
+
+export function createBlobIndex(options: BlobIndexOptions = {}): BlobIndex {
+  const { folder = tmpdir(), seed = randomInt(2 ** 32) } = options;
+  const { blobsInMemoryMax = BLOBS_IN_MEMORY_MAX, packsInMemoryMax = PACKS_IN_MEMORY_MAX } = options;
+  const packIds = createPackIds({ folder, recentMax: packsInMemoryMax });
+  const closing = new AbortController();
+  let table = createBlobTable(blobsInMemoryMax, seed);
+  let isTableShared = false;
+  let settled: Run | undefined;
+  let unsettled: readonly Run[] = [];
+  let settling: Promise<unknown> = Promise.resolve();
+  /** Of the state above; undefined after it changed. */
+  let view: IndexView | undefined;
+
+  const runs = (): Run[] => [...(settled === undefined ? [] : [settled]), ...unsettled];
+  const size = (): number => runs().reduce((sum, { count }) => sum + count, table.count);
+  const currentView = (): IndexView =>
+    (view ??= { seed, table: table.view(), runs: runs().reverse().map(viewOf), packIds: packIds.view });
+  const settledOnly = createBlobLookup(() => ({
+    seed,
+    table: noTable,
+    runs: settled === undefined ? [] : [viewOf(settled)],
+    packIds: packIds.view,
+  }));
+
+  const isSettled = (records: Uint32Array, at: number): boolean => {
+    if (settled === undefined) return false;
+    const type = ((records[at + OFFSET_WORD] ?? 0) & TREE_BIT) === 0 ? 'data' : 'tree';
+    return settledOnly.hasBytes(type, bytesOf(records, at, ID_WORDS));
   };
 
-  const add = (blob: BlobEntry, pack: number): void => {
-    if (size === columns.isTree.length) columns = grow(columns, size);
-    wanted.write(blob.id, 'hex');
-    const isTree = blob.type === 'tree' ? 1 : 0;
-    const slot = findSlot(columns, wanted, isTree);
-    if (columns.slots[slot] !== 0) return;
-    columns.ids.set(wanted, size * ID_BYTES);
-    columns.isTree[size] = isTree;
-    columns.pack[size] = pack;
-    columns.offset[size] = blob.offset;
-    columns.length[size] = blob.length;
-    columns.uncompressedLength[size] = blob.uncompressedLength;
-    size++;
-    columns.slots[slot] = size;
+  const spill = (): void => {
+    unsettled = [...unsettled, writeRun(folder, keyed(table.records, table.count, seed))];
+    // Others may be looking into this memory; otherwise it serves again.
+    if (isTableShared) table = createBlobTable(blobsInMemoryMax, seed);
+    else table.clear();
+    isTableShared = false;
+    view = undefined;
+  };
+
+  const append = (records: Uint32Array, firstPack: number): void => {
+    for (let rest = records; rest.length > 0;) {
+      rest = rest.subarray(table.append(rest, firstPack) * RECORD_WORDS);
+      if (rest.length > 0) spill();
+    }
+  };
+
+  const merge = async (signal: AbortSignal): Promise<void> => {
+    if (unsettled.length === 0) {
+      currentView();
+      return;
+    }
+    if (table.count > 0) spill();
+    const old = runs();
+    settled = await mergeRuns(folder, old, { seed, signal });
+    unsettled = unsettled.filter((run) => !old.includes(run));
+    view = undefined;
+    for (const { file } of old) file.release();
+  };
+
+  const add = ({ packCount, packIds: ids, blobCount, records }: IndexBatch): void => {
+    if (size() + blobCount > BLOBS_MAX) throw corrupt(`The repository has more than ${BLOBS_MAX} blobs`);
+    view = undefined;
+    const firstPack = packIds.count;
+    for (let pack = 0; pack < packCount; pack++) packIds.add(ids, pack * ID_WORDS);
+    if (settled === undefined) {
+      append(records, firstPack);
+      return;
+    }
+    for (let at = 0; at < blobCount * RECORD_WORDS; at += RECORD_WORDS) {
+      if (!isSettled(records, at)) append(records.subarray(at, at + RECORD_WORDS), firstPack);
+    }
   };
 
   return {
+    ...createBlobLookup(currentView),
     get size() {
-      return size;
+      return size();
     },
-    has: (type, id) => rowOf(type, id) !== undefined,
-    find(type, id) {
-      const row = rowOf(type, id);
-      if (row === undefined) return undefined;
+    get isFragmented() {
+      return unsettled.length >= UNSETTLED_RUNS_MAX;
+    },
+    add,
+    addPack: (pack) => add(toBatch([pack])),
+    async settle(signal) {
+      const both = signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]);
+      const turn = settling.then(async () => merge(both));
+      settling = turn.catch(() => undefined);
+      await turn.catch((error: unknown) => {
+        if (!closing.signal.aborted) throw error;
+      });
+    },
+    share() {
+      const files = [...runs().map(({ file }) => file), ...(packIds.file === undefined ? [] : [packIds.file])];
+      for (const file of files) file.hold();
+      isTableShared = true;
       return {
-        type,
-        id,
-        packId: packIds[columns.pack[row] ?? 0] ?? '',
-        offset: columns.offset[row] ?? 0,
-        length: columns.length[row] ?? 0,
-        uncompressedLength: columns.uncompressedLength[row] ?? 0,
+        view: currentView(),
+        [Symbol.dispose]() {
+          for (const file of files.splice(0)) file.release();
+        },
       };
     },
-    addPack(pack) {
-      packIds.push(pack.id);
-      for (const blob of pack.blobs) add(blob, packIds.length - 1);
+    async [Symbol.asyncDispose]() {
+      closing.abort();
+      await settling;
+      for (const { file } of runs()) file.release();
+      settled = undefined;
+      unsettled = [];
+      packIds[Symbol.dispose]();
     },
   };
 }
 
-function allocate(capacity: number): Columns {
-  return {
-    ids: Buffer.alloc(capacity * ID_BYTES),
-    isTree: new Uint8Array(capacity),
-    pack: new Uint32Array(capacity),
-    offset: new Uint32Array(capacity),
-    length: new Uint32Array(capacity),
-    uncompressedLength: new Uint32Array(capacity),
-    slots: new Uint32Array(capacity * 2),
-  };
+function viewOf({ file, groupBits, starts }: Run): RunView {
+  return { descriptor: file.descriptor, groupBits, starts };
 }
 
-function grow(old: Columns, size: number): Columns {
-  if (size >= CAPACITY_MAX) throw corrupt(`The repository has more than ${CAPACITY_MAX} blobs`);
-  const columns = allocate(size * 2);
-  columns.ids.set(old.ids);
-  columns.isTree.set(old.isTree);
-  columns.pack.set(old.pack);
-  columns.offset.set(old.offset);
-  columns.length.set(old.length);
-  columns.uncompressedLength.set(old.uncompressedLength);
-  for (let row = 0; row < size; row++) {
-    const id = columns.ids.subarray(row * ID_BYTES, (row + 1) * ID_BYTES);
-    columns.slots[findSlot(columns, id, columns.isTree[row] ?? 0)] = row + 1;
+function keyed(words: Uint32Array, count: number, seed: number): KeyedRecords {
+  const keys = new Uint32Array(count);
+  for (let row = 0; row < count; row++) keys[row] = hashId(words, row * RECORD_WORDS, seed);
+  return { words, width: RECORD_WORDS, count, keys };
+}
+
+function writeRun(folder: string, records: KeyedRecords): Run {
+  const writer = createRunWriter({ folder, width: RECORD_WORDS, count: records.count });
+  try {
+    writer.append(records);
+    return writer.finish();
+  } catch (error) {
+    writer.abandon();
+    throw error;
   }
-  return columns;
 }
 
-/** The slot of this blob, or the free one where it belongs. Ids are hashes: their first bytes spread well enough. */
-function findSlot(columns: Columns, id: Buffer, isTree: number): number {
-  const mask = columns.slots.length - 1;
-  for (let slot = (id.readUInt32LE(0) ^ isTree) & mask; ; slot = (slot + 1) & mask) {
-    const row = (columns.slots[slot] ?? 0) - 1;
-    if (row < 0) return slot;
-    const start = row * ID_BYTES;
-    if (columns.isTree[row] === isTree && id.compare(columns.ids, start, start + ID_BYTES) === 0) return slot;
+/** One run of all, without repetitions; of a blob's places the oldest is kept. */
+async function mergeRuns(
+  folder: string,
+  runs: readonly Run[],
+  { seed, signal }: { readonly seed: number; readonly signal: AbortSignal },
+): Promise<Run> {
+  const writer = createRunWriter({
+    folder,
+    width: RECORD_WORDS,
+    count: runs.reduce((sum, { count }) => sum + count, 0),
+    isSame: (words, left, right) => isSameBlob(words, left, words, right),
+  });
+  try {
+    for (const { words, count } of readParts(runs)) {
+      signal.throwIfAborted();
+      writer.append(keyed(words, count, seed));
+      // Locks are refreshed and signals heard while gigabytes are merged.
+      await nextTurn();
+    }
+    return writer.finish();
+  } catch (error) {
+    writer.abandon();
+    throw error;
   }
 }

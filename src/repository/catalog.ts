@@ -1,92 +1,192 @@
 import { mapLimit } from '#shared/async';
-import { SalvorError } from '#shared/errors';
+import { isAbort, SalvorError } from '#shared/errors';
 import { createBlobIndex } from './blob-index.ts';
-import type { BlobIndex, BlobPlace } from './blob-index.ts';
-import { listFiles, loadFile } from './files.ts';
+import type { BlobIndex, SharedIndex } from './blob-index.ts';
+import type { BlobLookup } from './blob-lookup.ts';
+import { listFiles } from './files.ts';
 import type { Vault } from './files.ts';
-import { decodeIndex } from './index-file.ts';
+import type { IndexBatch } from './index-batch.ts';
+import { loadIndexFile } from './index-file.ts';
 import type { PackEntry } from './pack.ts';
-import type { BlobId, BlobType } from './types.ts';
+import { createPackSorter } from './pack-sorter.ts';
+import type { PackSorter } from './pack-sorter.ts';
 
-/** Index files read at a time: each has up to 8 MiB of JSON. */
-const READS_MAX = 4;
+/** Index files read at a time: each has up to 8 MiB of JSON, and takes 25 MB meanwhile. */
+const READS_MAX = 2;
 
 /** A prune replaces index files while they are read; it does so once, not again and again. */
 const ATTEMPTS_MAX = 3;
 
-/** The blobs known to be in the store, kept in step with the index files there. */
-export interface Catalog {
-  find(type: BlobType, id: BlobId): BlobPlace | undefined;
-  has(type: BlobType, id: BlobId): boolean;
-  /** A pack of ours that is in the store, but in no index file yet. */
-  addUploaded(pack: PackEntry): void;
-  /** Those packs are now listed by this index file. */
-  setIndexed(packs: readonly PackEntry[], fileId: string): void;
+/**
+ * The blobs known to be in the store, kept in step with the index files there. They are read when they are first needed:
+ * lookups throw until `load`, or `refresh`, has ended.
+ */
+export interface Catalog extends BlobLookup, AsyncDisposable {
+  /** Reads the index files, unless that was done. */
+  load(signal?: AbortSignal): Promise<void>;
   /** Reads new index files; if known ones are gone (a prune), forgets what only they listed. */
   refresh(signal?: AbortSignal): Promise<void>;
+  /** A pack of ours that is in the store, but in no index file yet. It can be looked up at once; what takes time is its room. */
+  addUploaded(pack: PackEntry, signal?: AbortSignal): Promise<void>;
+  /** Those packs are now listed by this index file. */
+  setIndexed(packs: readonly PackEntry[], fileId: string): void;
+  /** What is known now, to be looked up in other threads. */
+  share(): SharedIndex;
+  /**
+   * All packs that index files list, by ascending id, each with all its blobs in the order of the pack. Reads the index
+   * files anew, so that blobs which lie in several packs are found in each. Memory is bounded, whatever their number.
+   */
+  packs(signal?: AbortSignal): AsyncIterable<PackEntry>;
 }
 
-export function createCatalog(vault: Vault): Catalog {
-  let index = createBlobIndex();
+export interface CatalogOptions {
+  /** Where the index goes that does not fit into memory. */
+  readonly scratchFolder?: string;
+}
+
+export function createCatalog(vault: Vault, { scratchFolder }: CatalogOptions = {}): Catalog {
+  const place = scratchFolder === undefined ? {} : { folder: scratchFolder };
+  let index: BlobIndex | undefined;
+  let loading: Promise<void> | undefined;
   const files = new Set<string>();
   const unindexed = new Set<PackEntry>();
 
-  const load = async (into: BlobIndex, ids: readonly string[], signal: AbortSignal | undefined): Promise<void> => {
-    await mapLimit(
-      ids,
-      READS_MAX,
-      async (id, both) => {
-        const what = `The file index/${id}`;
-        for (const pack of decodeIndex(await loadFile(vault, 'index', id, both), what)) into.addPack(pack);
-      },
-      signal,
-    );
+  const loaded = (): BlobIndex => {
+    if (index !== undefined) return index;
+    throw new SalvorError('The index was asked before it was loaded', { code: 'Internal' });
+  };
+
+  const readInto = async (into: BlobIndex, ids: readonly string[], signal: AbortSignal | undefined): Promise<void> => {
+    await readIndexFiles(vault, ids, { add: (batch) => into.add(batch), signal });
+    await into.settle(signal);
+  };
+
+  const listIds = async (signal: AbortSignal | undefined): Promise<Set<string>> =>
+    new Set((await listFiles(vault, 'index', signal)).map((file) => file.key));
+
+  /** Reads everything anew, and what appears meanwhile. */
+  const rebuild = async (
+    before: ReadonlySet<string>,
+    listed: ReadonlySet<string>,
+    signal: AbortSignal | undefined,
+  ): Promise<void> => {
+    const rebuilt = createBlobIndex(place);
+    try {
+      const read = new Set<string>();
+      const missing = (): Set<string> => listed.union(files.difference(before)).difference(read);
+      for (let ids = missing(); ids.size > 0; ids = missing()) {
+        await readInto(rebuilt, [...ids], signal);
+        for (const id of ids) read.add(id);
+      }
+      for (const pack of unindexed) rebuilt.addPack(pack);
+      for (const id of before.difference(listed)) files.delete(id);
+      for (const id of read) files.add(id);
+    } catch (error) {
+      await rebuilt[Symbol.asyncDispose]();
+      throw error;
+    }
+    const old = index;
+    index = rebuilt;
+    await old?.[Symbol.asyncDispose]();
   };
 
   const refreshOnce = async (signal: AbortSignal | undefined): Promise<void> => {
     // What we write while this runs is not in the listing and must not count as gone.
     const before = new Set(files);
-    const listed = new Set((await listFiles(vault, 'index', signal)).map((file) => file.key));
-    if (before.isSubsetOf(listed)) {
-      const fresh = [...listed.difference(files)];
-      await load(index, fresh, signal);
-      for (const id of fresh) files.add(id);
+    const listed = await listIds(signal);
+    if (index === undefined || !before.isSubsetOf(listed)) {
+      await rebuild(before, listed, signal);
       return;
     }
-    const rebuilt = createBlobIndex();
-    const loaded = new Set<string>();
-    const missing = (): Set<string> => listed.union(files.difference(before)).difference(loaded);
-    for (let ids = missing(); ids.size > 0; ids = missing()) {
-      await load(rebuilt, [...ids], signal);
-      for (const id of ids) loaded.add(id);
+    const fresh = [...listed.difference(files)];
+    await readInto(index, fresh, signal);
+    for (const id of fresh) files.add(id);
+  };
+
+  const refresh = async (signal: AbortSignal | undefined): Promise<void> =>
+    whileReplaced(async () => refreshOnce(signal));
+
+  const load = async (signal?: AbortSignal): Promise<void> => {
+    signal?.throwIfAborted();
+    if (index !== undefined) return;
+    if (loading === undefined) {
+      loading = refresh(signal).finally(() => (loading = undefined));
+      await loading;
+      return;
     }
-    for (const pack of unindexed) rebuilt.addPack(pack);
-    for (const id of before.difference(listed)) files.delete(id);
-    for (const id of loaded) files.add(id);
-    index = rebuilt;
+    // Whoever began may have been cancelled: that is not our end.
+    await loading.catch((error: unknown) => {
+      if (!isAbort(error)) throw error;
+    });
+    await load(signal);
   };
 
   return {
-    find: (type, id) => index.find(type, id),
-    has: (type, id) => index.has(type, id),
-    addUploaded(pack) {
+    load,
+    refresh,
+    has: (type, id) => loaded().has(type, id),
+    find: (type, id) => loaded().find(type, id),
+    hasBytes: (type, id) => loaded().hasBytes(type, id),
+    findBytes: (type, id) => loaded().findBytes(type, id),
+    async addUploaded(pack, signal) {
+      const into = loaded();
       unindexed.add(pack);
-      index.addPack(pack);
+      into.addPack(pack);
+      if (into.isFragmented) await into.settle(signal);
     },
     setIndexed(packs, id) {
       files.add(id);
       for (const pack of packs) unindexed.delete(pack);
     },
-    async refresh(signal) {
-      for (let attempt = 1; ; attempt++) {
-        try {
-          await refreshOnce(signal);
-          return;
-        } catch (error) {
-          const replaced = error instanceof SalvorError && error.code === 'StoreObjectMissing';
-          if (!replaced || attempt >= ATTEMPTS_MAX) throw error;
-        }
-      }
+    share: () => loaded().share(),
+    async *packs(signal) {
+      using sorter = await whileReplaced(async () => sortPacks(vault, place, signal));
+      yield* sorter.packs();
+    },
+    async [Symbol.asyncDispose]() {
+      await index?.[Symbol.asyncDispose]();
     },
   };
+}
+
+interface Reading {
+  /** Keeps nothing of the batch. */
+  readonly add: (batch: IndexBatch) => void;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function readIndexFiles(vault: Vault, ids: readonly string[], { add, signal }: Reading): Promise<void> {
+  const readOne = async (id: string, both: AbortSignal): Promise<void> => {
+    using batch = await loadIndexFile(vault, id, both);
+    add(batch);
+  };
+  await mapLimit(ids, READS_MAX, readOne, signal);
+}
+
+/** Does the work again if a file it was about to read was replaced. */
+async function whileReplaced<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const replaced = error instanceof SalvorError && error.code === 'StoreObjectMissing';
+      if (!replaced || attempt >= ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+async function sortPacks(
+  vault: Vault,
+  place: { readonly folder?: string },
+  signal: AbortSignal | undefined,
+): Promise<PackSorter> {
+  const sorter = createPackSorter(place);
+  try {
+    const ids = (await listFiles(vault, 'index', signal)).map((file) => file.key);
+    await readIndexFiles(vault, ids, { add: (batch) => sorter.add(batch), signal });
+    return sorter;
+  } catch (error) {
+    sorter[Symbol.dispose]();
+    throw error;
+  }
 }

@@ -5,6 +5,7 @@ import type { Store } from '#stores/store';
 import { createBlobIndex } from './blob-index.ts';
 import type { BlobIndex } from './blob-index.ts';
 import { createBlobReader } from './blob-reader.ts';
+import { oneLine } from './corrupt.ts';
 import { listFiles, loadFile, options } from './files.ts';
 import type { Vault } from './files.ts';
 import { fileId, isId, toSnapshotId } from './ids.ts';
@@ -95,7 +96,7 @@ export async function checkRepository(store: Store, request: CheckOptions): Prom
 
 function report(check: Check, object: string, message: string): void {
   check.problemCount++;
-  if (check.problems.length < PROBLEMS_MAX) check.problems.push({ object, message });
+  if (check.problems.length < PROBLEMS_MAX) check.problems.push({ object, message: oneLine(message) });
 }
 
 /** Runs one step; what it finds damaged or missing is reported, and what the store fails at is thrown. */

@@ -1,5 +1,6 @@
 import { messageOf, SalvorError } from '#shared/errors';
 import { corrupt } from './corrupt.ts';
+import { checkStructure } from './json-bounds.ts';
 
 /** A JSON object that came from a store, not yet believed. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -11,6 +12,7 @@ const longInteger = /[:[,]\s*-?\d{16,}/;
 
 /** Parses the text of an object; integers of 16 and more digits come as bigint. `what` is for the message. */
 export function parseObject(bytes: Uint8Array, what: string): Fields {
+  checkStructure(bytes, what);
   let value: unknown;
   try {
     const text = utf8.decode(bytes);

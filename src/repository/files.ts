@@ -3,9 +3,10 @@ import { parseObject } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { fileId, isId } from './ids.ts';
 import { FILE_BYTES_MAX } from './limits.ts';
+import { releaseMemory } from './release-memory.ts';
 import type { Sealer } from './seal.ts';
 import type { ObjectInfo, Store } from '#stores/store';
-import { compress, decompress } from './zstd.ts';
+import { compress, decompressAside } from './zstd.ts';
 
 /** Files that are one sealed JSON object each, named by the hash of what is stored. */
 export type FileKind = 'index' | 'snapshots' | 'locks';
@@ -34,16 +35,23 @@ export async function saveFile(vault: Vault, kind: FileKind, json: string, signa
 
 /** Reads one file, verified against its name. Throws `StoreObjectMissing` if it is gone. */
 export async function loadFile(vault: Vault, kind: FileKind, id: string, signal?: AbortSignal): Promise<Fields> {
+  return parseObject(await loadText(vault, kind, id, signal), `The file ${kind}/${id}`);
+}
+
+/** The same, but its text: what should be JSON, in UTF-8. The memory is the caller's alone. */
+export async function loadText(vault: Vault, kind: FileKind, id: string, signal?: AbortSignal): Promise<Buffer> {
   const what = `The file ${kind}/${id}`;
   const stored = await vault.store.get(`${kind}/${id}`, options(signal));
   if (fileId(stored) !== id) throw corrupt(`${what} is damaged: its hash is not its name`);
-  return parseObject(unpack(vault.sealer.open(stored, what), what), what);
+  return unpack(vault.sealer.open(stored, what), FILE_BYTES_MAX[kind], what);
 }
 
-function unpack(plain: Buffer, what: string): Buffer {
+async function unpack(plain: Buffer, bytesMax: number, what: string): Promise<Buffer> {
   if (plain[0] === BRACE) return plain;
-  if (plain[0] === ZSTD) return decompress(plain.subarray(1), FILE_BYTES_MAX, what);
-  throw corrupt(`${what} has an unknown encoding: its first byte is ${plain[0]}`);
+  if (plain[0] !== ZSTD) throw corrupt(`${what} has an unknown encoding: its first byte is ${plain[0]}`);
+  const text = await decompressAside(plain.subarray(1), bytesMax, what);
+  releaseMemory(plain);
+  return text;
 }
 
 /** The files of a kind. Names that are not ids (of programs that crashed) are passed over, as restic does. */
@@ -51,7 +59,7 @@ export async function listFiles(vault: Vault, kind: FileKind, signal?: AbortSign
   const files: ObjectInfo[] = [];
   for await (const info of vault.store.list(`${kind}/`, options(signal))) {
     if (!isId(info.key.slice(kind.length + 1))) continue;
-    if (info.size > FILE_BYTES_MAX) throw corrupt(`The file ${info.key} is too large: ${info.size} bytes`);
+    if (info.size > FILE_BYTES_MAX[kind]) throw corrupt(`The file ${info.key} is too large: ${info.size} bytes`);
     files.push({ ...info, key: info.key.slice(kind.length + 1) });
   }
   return files;

@@ -1,3 +1,4 @@
+import { mapAhead } from '#shared/async';
 import { SalvorError } from '#shared/errors';
 import { corrupt } from './corrupt.ts';
 import type { BlobId, BlobSource, TreeNode } from './types.ts';
@@ -73,13 +74,16 @@ export async function* walkTree(source: BlobSource, root: BlobId, signal?: Abort
   }
 }
 
+/** Blobs of a file that are read before they are asked for: enough to hide the way to a distant store. */
+const blobsAhead = 8;
+
 /** The bytes of a file, blob by blob, verified; throws `RepositoryCorrupt` if they are not as many as the node says. */
 export async function* readContent(source: BlobSource, node: TreeNode, signal?: AbortSignal): AsyncIterable<Buffer> {
   if (node.type !== 'file')
     throw new SalvorError(`It is not a file: ${node.name.toString()}`, { code: 'InvalidInput' });
   let bytes = 0;
-  for (const id of node.content ?? []) {
-    const blob = await source.loadBlob('data', id, signal);
+  const load = async (id: BlobId): Promise<Buffer> => source.loadBlob('data', id, signal);
+  for await (const [, blob] of mapAhead(node.content ?? [], blobsAhead, load)) {
     bytes += blob.length;
     yield blob;
   }

@@ -20,8 +20,9 @@ export function isId(value: unknown): value is string {
 
 /** Takes a string from outside as a blob's id. */
 export function toBlobId(value: unknown, what: string): BlobId {
-  if (!isId(value)) throw corrupt(`${what}: not an id: ${JSON.stringify(value)?.slice(0, 80)}`);
-  return value as BlobId;
+  if (isId(value)) return value as BlobId;
+  const found = typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : `a ${typeof value}`;
+  throw corrupt(`${what}: not an id: ${found}`);
 }
 
 /** Takes a string from outside as a snapshot's id. */

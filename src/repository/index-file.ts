@@ -1,10 +1,16 @@
-import { asArray, asCount, asObject, asString, asUint32, optional, required, within } from './fields.ts';
+import { asArray, asCount, asObject, asString, asUint32, optional, parseObject, required, within } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { corrupt } from './corrupt.ts';
+import { loadText } from './files.ts';
+import type { Vault } from './files.ts';
 import { toBlobId } from './ids.ts';
+import { toBatch } from './index-batch.ts';
+import type { IndexBatch } from './index-batch.ts';
+import { scanIndex } from './index-scanner.ts';
 import { INDEX_BLOBS_MAX, PACK_BYTES_MAX } from './limits.ts';
 import { checkEntry } from './pack.ts';
 import type { BlobEntry, PackEntry } from './pack.ts';
+import { releaseMemory } from './release-memory.ts';
 import type { BlobType } from './types.ts';
 
 /** The JSON of one index file. */
@@ -31,6 +37,24 @@ export function decodeIndex(fields: Fields, what: string): PackEntry[] {
   return within(what, () =>
     (optional(fields, 'packs', asArray) ?? []).map((pack) => decodePack(asObject(pack, 'A pack'))),
   );
+}
+
+/** What an index file lists; its memory is given back when it is disposed. */
+export type LoadedIndex = IndexBatch & Disposable;
+
+/** Reads an index file: what it lists, without an object for each blob. Throws `StoreObjectMissing` if it is gone. */
+export async function loadIndexFile(vault: Vault, id: string, signal?: AbortSignal): Promise<LoadedIndex> {
+  const what = `The file index/${id}`;
+  const text = await loadText(vault, 'index', id, signal);
+  const batch = scanIndex(text) ?? toBatch(decodeIndex(parseObject(text, what), what));
+  releaseMemory(text);
+  return {
+    ...batch,
+    [Symbol.dispose]() {
+      releaseMemory(batch.records);
+      releaseMemory(batch.packIds);
+    },
+  };
 }
 
 /** Cuts packs into index files of bounded size; a pack is never divided. */

@@ -12,7 +12,7 @@ import { formatTimeNs } from './rfc3339.ts';
 import { createSealer } from './seal.ts';
 import type { MasterKey, Sealer } from './seal.ts';
 
-/** Cost of scrypt (RFC 7914): N is a power of two. Memory is 128 N r bytes, time grows with N r p. */
+/** Cost of scrypt (RFC 7914): N is a power of two. Memory is 128 r (N + p) bytes, time grows with N r p. */
 export interface KdfParameters {
   readonly N: number;
   readonly r: number;
@@ -149,7 +149,7 @@ function decodeMasterKey(fields: Fields): MasterKey {
 
 function checkKdf({ N, r, p }: KdfParameters): void {
   const powerOfTwo = N > 1 && Number.isInteger(Math.log2(N));
-  if (powerOfTwo && r > 0 && p > 0 && 128 * N * r <= KDF_MEMORY_BYTES_MAX && N * r * p <= KDF_WORK_MAX) return;
+  if (powerOfTwo && r > 0 && p > 0 && 128 * r * (N + p) <= KDF_MEMORY_BYTES_MAX && N * r * p <= KDF_WORK_MAX) return;
   throw corrupt(`scrypt with N=${N}, r=${r}, p=${p} is not acceptable`);
 }
 

@@ -191,6 +191,13 @@ test('a holder who cannot refresh is told before others may take the lock for st
   assert.ok(passed > 20 && passed < 26, String(passed));
 });
 
+test('an empty lock file, as a crash leaves it on stores that do not write at once, keeps nobody out', async () => {
+  const store = createMemoryStore();
+  await using repository = await createTestRepository(store);
+  store.objects.set(`locks/${'0'.repeat(64)}`, Buffer.alloc(0));
+  await using _lock = await repository.lock('exclusive');
+});
+
 test('a lock that cannot be read keeps everybody out', async () => {
   const { store, open } = await scene();
   store.objects.set(`locks/${'0'.repeat(64)}`, Buffer.from('junk'));

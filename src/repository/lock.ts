@@ -57,8 +57,9 @@ export async function takeLock(mode: LockMode, request: LockRequest): Promise<Re
 }
 
 async function refuseConflicts(mode: LockMode, request: LockRequest, own?: string): Promise<void> {
-  for (const { key: id } of await listFiles(request.vault, 'locks', request.signal)) {
-    if (id === own) continue;
+  for (const { key: id, size } of await listFiles(request.vault, 'locks', request.signal)) {
+    // Empty ones are what a crash leaves on stores that do not write at once; newer restic passes over them as well.
+    if (id === own || size === 0) continue;
     const lock = await readLock(request, id);
     if (lock === undefined) continue;
     if (isStale(lock, request)) {

@@ -1,10 +1,17 @@
 import { corrupt } from './corrupt.ts';
 import { blobId, fileId } from './ids.ts';
-import { BLOB_BYTES_MAX, HEADER_BYTES_MAX, PACK_BLOBS_MAX, PACK_BYTES_TARGET } from './limits.ts';
-import { SEAL_BYTES } from './seal.ts';
+import {
+  BLOB_BYTES_MAX,
+  CHUNK_BYTES_MAX,
+  DATA_BLOB_BYTES_MAX,
+  HEADER_BYTES_MAX,
+  PACK_BLOBS_MAX,
+  PACK_BYTES_TARGET,
+} from './limits.ts';
+import { NONCE_BYTES, SEAL_BYTES } from './seal.ts';
 import type { Sealer } from './seal.ts';
 import type { BlobId, BlobType } from './types.ts';
-import { compress, decompress } from './zstd.ts';
+import { compressInto, decompressInto } from './zstd.ts';
 
 /** Where a blob lies in its pack. */
 export interface BlobEntry {
@@ -43,20 +50,24 @@ export function packKey(id: string): string {
 const LENGTH_BYTES = 4;
 const PLAIN_ENTRY_BYTES = 1 + 4 + 32;
 const COMPRESSED_ENTRY_BYTES = 1 + 4 + 4 + 32;
+/** Sealed header and its length. */
+const PACK_TAIL_BYTES_MAX = PACK_BLOBS_MAX * COMPRESSED_ENTRY_BYTES + SEAL_BYTES + LENGTH_BYTES;
 const COMPRESSED_BIT = 0b10;
 const TREE_BIT = 0b01;
 
-const BUFFER_BYTES_FIRST = 256 * 1024;
+/** Memory in which every pack of chunks finds place: one that is just not full, the largest chunk, and the tail. */
+export const PACK_MEMORY_BYTES = PACK_BYTES_TARGET + CHUNK_BYTES_MAX + SEAL_BYTES + PACK_TAIL_BYTES_MAX;
 
-/** Collects sealed blobs in one buffer. Version 1 of the format has no compression. */
-export function createPackBuilder(sealer: Sealer, version: 1 | 2): PackBuilder {
-  let buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES_FIRST);
+/** Collects sealed blobs in memory that is given to it. Version 1 of the format has no compression. */
+export function createPackBuilder(sealer: Sealer, version: 1 | 2, memory: Buffer): PackBuilder {
+  let buffer = memory;
   let filled = 0;
   const blobs: BlobEntry[] = [];
 
+  /** Trees of huge directories are larger than the memory for a pack: such a pack gets its own. */
   const reserve = (bytes: number): void => {
     if (filled + bytes <= buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(buffer.length * 2, filled + bytes));
+    const larger = Buffer.from(new SharedArrayBuffer(filled + bytes + PACK_TAIL_BYTES_MAX));
     buffer.copy(larger, 0, 0, filled);
     buffer = larger;
   };
@@ -76,11 +87,13 @@ export function createPackBuilder(sealer: Sealer, version: 1 | 2): PackBuilder {
       return filled >= PACK_BYTES_TARGET || blobs.length >= PACK_BLOBS_MAX;
     },
     add(type, id, plain) {
-      const compressed = version === 1 ? plain : compress(plain);
-      const smaller = compressed.length < plain.length;
+      reserve(plain.length + SEAL_BYTES);
+      // Compressed to where it will be encrypted in place. It must come out smaller, or it is stored as it is.
+      const place = buffer.subarray(filled + NONCE_BYTES, filled + NONCE_BYTES + Math.max(0, plain.length - 1));
+      const compressed = version === 1 ? undefined : compressInto(place, plain);
       const offset = filled;
-      const length = append(smaller ? compressed : plain);
-      blobs.push({ type, id, offset, length, uncompressedLength: smaller ? plain.length : 0 });
+      const length = append(compressed === undefined ? plain : place.subarray(0, compressed));
+      blobs.push({ type, id, offset, length, uncompressedLength: compressed === undefined ? 0 : plain.length });
       return length;
     },
     finish() {
@@ -91,6 +104,11 @@ export function createPackBuilder(sealer: Sealer, version: 1 | 2): PackBuilder {
       return { id: fileId(body), blobs, body };
     },
   };
+}
+
+/** Plain bytes of a blob, as the index says: opening it verifies them by the hash. */
+export function plainBytes(blob: Pick<BlobEntry, 'length' | 'uncompressedLength'>): number {
+  return blob.uncompressedLength > 0 ? blob.uncompressedLength : blob.length - SEAL_BYTES;
 }
 
 /** How large a pack with these blobs is: blobs, sealed header, its length. */
@@ -157,16 +175,33 @@ export function readHeader(pack: Buffer, sealer: Sealer, what: string): BlobEntr
 
 /** The plain bytes of a blob as it lies in the pack; verifies MAC, length and hash. */
 export function openBlob(sealed: Uint8Array, blob: BlobEntry, sealer: Sealer): Buffer {
+  return openBlobInto(Buffer.allocUnsafe(blob.uncompressedLength), sealed, { blob, sealer });
+}
+
+/** The same, in the given memory if the blob is compressed; it has room for `uncompressedLength` bytes. */
+export function openBlobInto(
+  memory: Buffer,
+  sealed: Uint8Array,
+  { blob, sealer }: { readonly blob: BlobEntry; readonly sealer: Pick<Sealer, 'open'> },
+): Buffer {
   const what = `The ${blob.type} blob ${blob.id}`;
   const opened = sealer.open(sealed, what);
-  const plain = blob.uncompressedLength === 0 ? opened : decompress(opened, blob.uncompressedLength, what);
+  const isCompressed = blob.uncompressedLength > 0;
+  const room = memory.subarray(0, blob.uncompressedLength);
+  const plain = isCompressed ? room.subarray(0, decompressInto(room, opened, what)) : opened;
   if (blobId(plain) !== blob.id) throw corrupt(`${what} is damaged: its hash is not its id`);
+  if (plain.length !== plainBytes(blob)) throw corrupt(`${what} has ${plain.length} bytes, its index says otherwise`);
   return plain;
 }
 
 /** Refuses entries that cannot be: shorter than the seal, larger than a blob can be. */
 export function checkEntry(blob: BlobEntry, what: string): void {
-  const lengthMax = BLOB_BYTES_MAX + SEAL_BYTES;
-  if (blob.length >= SEAL_BYTES && blob.length <= lengthMax && blob.uncompressedLength <= BLOB_BYTES_MAX) return;
+  const bytesMax = blobBytesMax(blob.type);
+  if (blob.length >= SEAL_BYTES && blob.length <= bytesMax + SEAL_BYTES && blob.uncompressedLength <= bytesMax) return;
   throw corrupt(`${what} has a blob ${blob.id} of impossible size: ${blob.length}, ${blob.uncompressedLength} bytes`);
+}
+
+/** Plain bytes that a blob may have. */
+export function blobBytesMax(type: BlobType): number {
+  return type === 'data' ? DATA_BLOB_BYTES_MAX : BLOB_BYTES_MAX;
 }

@@ -6,6 +6,7 @@ import { SalvorError } from '#shared/errors';
 import { createMemoryStore } from '#stores/memory/memory-store';
 import type { MemoryStore } from '#stores/memory/memory-store';
 import type { Store } from '#stores/store';
+import { PACKS_MAX } from './blob-writer.ts';
 import { checkRepository } from './check.ts';
 import { findNode, listPath, readContent, walkTree } from './find.ts';
 import { cheapKdf, createTestRepository, node, password, saveFile, snapshotOf } from './fixtures.ts';
@@ -150,6 +151,7 @@ describe('two writers', () => {
     const store = createMemoryStore();
     await using one = await createTestRepository(store);
     await using two = await open(store);
+    await two.refresh();
     const saved = await saveFile(one, [Buffer.from('shared')]);
     assert.equal(two.hasBlob('data', saved.content[0]!), false);
     await two.refresh();
@@ -341,11 +343,15 @@ describe('back-pressure', () => {
     };
   }
 
-  test('lets nobody in while two packs are on their way, and then stores each blob once', async () => {
+  test('lets nobody in while all memory for packs is on its way, and then stores each blob once', async () => {
     const memory = createMemoryStore();
     const store = gated(memory);
     await using repository = await createTestRepository(store);
-    for (let index = 0; index < 32; index++) await repository.saveBlob('data', randomBytes(1024 * 1024));
+    const blob = randomBytes(1024 * 1024);
+    for (let index = 0; index < PACKS_MAX * 16; index++) {
+      blob.writeUInt32LE(index);
+      await repository.saveBlob('data', blob);
+    }
     const twin = randomBytes(1000);
     let settled = 0;
     const saving = Promise.all(

@@ -30,6 +30,8 @@ export interface AccessOptions {
   readonly clock?: Clock;
   /** Who is named in locks and key files. */
   readonly identity?: Identity;
+  /** Where the index goes that does not fit into memory; the system's folder for temporary files by default. */
+  readonly scratchFolder?: string;
 }
 
 export interface CreateOptions extends AccessOptions {
@@ -86,12 +88,14 @@ export async function createRepository(store: Store, request: CreateOptions): Pr
     if (added !== undefined) await store.delete(added);
     throw exists(store);
   }
-  return assemble({ store, sealer, config }, request);
+  const repository = assemble({ store, sealer, config }, request);
+  await repository.refresh(signal);
+  return repository;
 }
 
 /**
- * Opens a repository of format version 1 or 2 and reads its index. Throws `RepositoryMissing`, `KeyWrong`,
- * `RepositoryUnsupported`. The store stays the caller's to close.
+ * Opens a repository of format version 1 or 2. Its index is read when it is first needed. Throws `RepositoryMissing`,
+ * `KeyWrong`, `RepositoryUnsupported`. The store stays the caller's to close.
  */
 export async function openRepository(store: Store, request: AccessOptions): Promise<Repository> {
   return assemble(await unlock(store, request), request);
@@ -119,14 +123,13 @@ export async function unlock(store: Store, request: AccessOptions): Promise<Unlo
   return { store, sealer: found.sealer, config: decodeConfig(found.plain, store.location) };
 }
 
-async function assemble(unlocked: Unlocked, request: AccessOptions): Promise<Repository> {
+function assemble(unlocked: Unlocked, request: AccessOptions): Repository {
   const { store, sealer, config } = unlocked;
   const vault = { store, sealer, version: config.version };
-  const catalog = createCatalog(vault);
-  await catalog.refresh(request.signal);
-  const writer = createBlobWriter(vault, catalog);
-  const reader = createBlobReader(vault, catalog);
+  const catalog = createCatalog(vault, request);
   const clock = request.clock ?? systemClock;
+  const writer = createBlobWriter(vault, catalog, { clock });
+  const reader = createBlobReader(vault, catalog);
   const identity = request.identity ?? currentIdentity();
 
   return {
@@ -134,11 +137,35 @@ async function assemble(unlocked: Unlocked, request: AccessOptions): Promise<Rep
     location: store.location,
     chunkerPolynomial: config.chunkerPolynomial,
     ...reader,
-    saveBlob: async (type, bytes, signal) => writer.saveBlob(type, bytes, signal),
-    saveTree: async (nodes, signal) => writer.saveBlob('tree', encodeTree(nodes), signal),
+    async loadBlob(type, id, signal) {
+      await catalog.load(signal);
+      return reader.loadBlob(type, id, signal);
+    },
+    async loadTree(id, signal) {
+      await catalog.load(signal);
+      return reader.loadTree(id, signal);
+    },
+    async saveBlob(type, bytes, signal) {
+      await catalog.load(signal);
+      return writer.saveBlob(type, bytes, signal);
+    },
+    async saveTree(nodes, signal) {
+      await catalog.load(signal);
+      return writer.saveBlob('tree', encodeTree(nodes), signal);
+    },
+    async packing(threads, signal) {
+      await catalog.load(signal);
+      return writer.packing(threads);
+    },
     flush: async (signal) => writer.flush(signal),
+    indexStored: async (signal) => writer.indexStored(signal),
     refresh: async (signal) => catalog.refresh(signal),
+    async shareIndex(signal) {
+      await catalog.load(signal);
+      return catalog.share();
+    },
     async saveSnapshot(snapshot, signal) {
+      await catalog.load(signal);
       await writer.flush(signal);
       if (!catalog.has('tree', snapshot.tree)) {
         throw new SalvorError(`The tree ${snapshot.tree} was not saved`, { code: 'Internal' });
@@ -160,6 +187,7 @@ async function assemble(unlocked: Unlocked, request: AccessOptions): Promise<Rep
     },
     async [Symbol.asyncDispose]() {
       await writer.stop();
+      await catalog[Symbol.asyncDispose]();
     },
   };
 }

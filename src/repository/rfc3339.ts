@@ -23,14 +23,33 @@ export function parseTimeNs(text: string, what: string): bigint {
 
 /** As Go's RFC3339Nano in UTC: no trailing zeros. Years outside 0 to 9999 are moved to the nearer end, as restic does. */
 export function formatTimeNs(timeNs: bigint): string {
-  const nanos = ((timeNs % NS_PER_S) + NS_PER_S) % NS_PER_S;
-  const moment = new Date(clampToDate((timeNs - nanos) / NS_PER_S) * 1000);
+  const nanos = Number(((timeNs % NS_PER_S) + NS_PER_S) % NS_PER_S);
+  const seconds = clampToDate((timeNs - BigInt(nanos)) / NS_PER_S);
+  const day = Math.floor(seconds / SECONDS_PER_DAY);
+  const second = seconds - day * SECONDS_PER_DAY;
+  const clock = `${twoDigits(second / 3600)}:${twoDigits((second / 60) % 60)}:${twoDigits(second % 60)}`;
+  const fraction = nanos === 0 ? '' : `.${String(nanos).padStart(9, '0').replace(/0+$/, '')}`;
+  return `${formatDay(day)}T${clock}${fraction}Z`;
+}
+
+const SECONDS_PER_DAY = 86_400;
+
+/** The day of the last call: most files of a tree are of the same few days, and a `Date` costs more than all the rest. */
+let lastDay = { day: Number.NaN, text: '' };
+
+function formatDay(day: number): string {
+  if (lastDay.day === day) return lastDay.text;
+  const moment = new Date(day * SECONDS_PER_DAY * 1000);
   const year = moment.getUTCFullYear();
   if (year < 0) moment.setUTCFullYear(0);
   if (year > 9999) moment.setUTCFullYear(9999);
-  const seconds = moment.toISOString().slice(0, 19);
-  const fraction = nanos.toString().padStart(9, '0').replace(/0+$/, '');
-  return `${seconds}${fraction === '' ? '' : `.${fraction}`}Z`;
+  lastDay = { day, text: moment.toISOString().slice(0, 10) };
+  return lastDay.text;
+}
+
+function twoDigits(value: number): string {
+  const whole = Math.floor(value);
+  return whole < 10 ? `0${whole}` : String(whole);
 }
 
 /** JavaScript's dates end at about the year 275760; XFS and broken clocks can go beyond. */

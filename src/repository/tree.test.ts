@@ -55,20 +55,23 @@ const common = fc.record({
   inode: uint64,
   deviceId: uint64,
 });
+// Linux has no zero byte in names and targets.
+const xattrName = fc.string({ unit: 'binary' }).filter((name) => !name.includes('\0'));
+const linkTarget = bytes(1).filter((target) => !target.includes(0));
 const byType: fc.Arbitrary<Partial<TreeNode> & Pick<TreeNode, 'type'>> = fc.oneof(
   fc.record({
     type: fc.constant('file' as const),
     size: fc.nat(),
     links: fc.integer({ min: 1, max: 9 }),
     content: fc.array(bytes(0).map(blobId), { maxLength: 4 }),
-    xattrs: fc.array(fc.record({ name: fc.string({ unit: 'binary' }), value: bytes(0) }, { noNullPrototype: true }), {
+    xattrs: fc.array(fc.record({ name: xattrName, value: bytes(0) }, { noNullPrototype: true }), {
       minLength: 1,
       maxLength: 3,
     }),
     user: fc.string({ unit: 'binary', minLength: 1 }),
   }),
   fc.record({ type: fc.constant('dir' as const), subtree: bytes(0).map(blobId) }),
-  fc.record({ type: fc.constant('symlink' as const), linkTarget: bytes(1) }),
+  fc.record({ type: fc.constant('symlink' as const), linkTarget }),
   fc.record({
     type: fc.constantFrom('dev' as const, 'chardev' as const),
     rdev: fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }),
@@ -151,4 +154,27 @@ test('whatever a hostile tree holds is an error with a code, never a crash', () 
     }),
     { numRuns: 1000 },
   );
+});
+
+test('what a writer does not know and leaves out is what Go takes for it: zero', () => {
+  const [stdin] = decodeTree(Buffer.from('{"nodes":[{"name":"stdin","type":"file","mode":0}]}'), id);
+  assert.deepEqual([stdin?.uid, stdin?.gid, stdin?.size, stdin?.content], [0, 0, 0, []]);
+  assert.equal(stdin?.mtimeNs, -62_135_596_800_000_000_000n);
+});
+
+test('a zero byte, which would end names early in system calls, is refused in link targets and attribute names', () => {
+  const text = encodeTree([
+    node('l', {
+      type: 'symlink',
+      linkTarget: Buffer.from('away'),
+      xattrs: [{ name: 'user.x', value: Buffer.alloc(0) }],
+    }),
+  ]).toString();
+  for (const [from, to] of [
+    ['"linktarget":"away"', '"linktarget":"a\\u0000y"'],
+    ['"linktarget":"away"', '"linktarget":"away","linktarget_raw":"AA=="'],
+    ['"user.x"', '"user.\\u0000x"'],
+  ] as const) {
+    assert.throws(() => decodeTree(Buffer.from(text.replace(from, to)), id), { message: /has a zero byte/ });
+  }
 });

@@ -17,6 +17,7 @@ import {
 import type { Fields } from './fields.ts';
 import { jsonString, jsonStringOfBytes, quote, unquote } from './go-text.ts';
 import { toBlobId } from './ids.ts';
+import { NAME_BYTES_MAX } from './limits.ts';
 import { formatTimeNs, parseTimeNs } from './rfc3339.ts';
 import type { BlobId, TreeNode, Xattr } from './types.ts';
 
@@ -39,14 +40,34 @@ const specialBits = [
   [0o1000, 2 ** 20],
 ] as const;
 
+/** What Go takes for a time that is missing: rustic leaves out what it does not know. */
+const ZERO_TIME = '0001-01-01T00:00:00Z';
+
 /** A directory as a tree blob, sorted by name; with the same nodes it equals restic's byte for byte. */
 export function encodeTree(nodes: readonly TreeNode[]): Buffer {
-  const sorted = [...nodes].sort((left, right) => Buffer.compare(left.name, right.name));
-  for (const [index, node] of sorted.entries()) {
-    if (!isEntryName(node.name)) throw invalidTree(`not a name: ${JSON.stringify(node.name.toString())}`);
-    if (sorted[index + 1]?.name.equals(node.name) === true) throw invalidTree(`two entries ${node.name.toString()}`);
+  return joinTree(nodes.map(encodeNode));
+}
+
+/** One entry of a tree as text. Both are bytes as latin1, a character per byte: they sort as bytes do, and need no decoding. */
+export interface NodeText {
+  readonly name: string;
+  /** Its JSON in UTF-8. */
+  readonly text: string;
+}
+
+/** A tree blob of entries that are encoded already. */
+export function joinTree(entries: readonly NodeText[]): Buffer {
+  const sorted = entries.toSorted((left, right) => (left.name < right.name ? -1 : 1));
+  for (const [index, { name }] of sorted.entries()) {
+    if (sorted[index + 1]?.name === name) throw invalidTree(`two entries ${Buffer.from(name, 'latin1').toString()}`);
   }
-  return Buffer.from(`{"nodes":[${sorted.map(encodeNode).join(',')}]}\n`);
+  return Buffer.from(`{"nodes":[${sorted.map(({ text }) => text).join(',')}]}\n`, 'latin1');
+}
+
+const ascii = /^[\0-\x7f]*$/;
+
+function toLatin1(text: string): string {
+  return ascii.test(text) ? text : Buffer.from(text).toString('latin1');
 }
 
 /** The entries of a tree blob. The bytes come from a store: whatever does not fit is `RepositoryCorrupt`. */
@@ -62,12 +83,13 @@ export function decodeTree(bytes: Uint8Array, id: BlobId): TreeNode[] {
 }
 
 /** The order of fields and which are left out when empty is restic's: see FORMAT.md. */
-function encodeNode(node: TreeNode): string {
+export function encodeNode(node: TreeNode): NodeText {
+  if (!isEntryName(node.name)) throw invalidTree(`not a name: ${JSON.stringify(node.name.toString())}`);
   const fields: string[] = [];
   const add = (name: string, json: string | undefined): void => {
     if (json !== undefined) fields.push(`"${name}":${json}`);
   };
-  add('name', jsonString(quote(node.name)));
+  add('name', encodeName(node.name));
   add('type', `"${node.type}"`);
   add('mode', nonZero(toGoMode(node)));
   add('mtime', `"${formatTimeNs(node.mtimeNs)}"`);
@@ -91,7 +113,17 @@ function encodeNode(node: TreeNode): string {
   add('device', nonZero(node.rdev));
   add('content', node.content === undefined ? 'null' : JSON.stringify(node.content));
   add('subtree', nonEmpty(node.subtree));
-  return `{${fields.join(',')}}`;
+  return { name: node.name.toString('latin1'), text: toLatin1(`{${fields.join(',')}}`) };
+}
+
+/** The same entry under another name. */
+export function renameNode({ name, text }: NodeText, to: string): NodeText {
+  const begin = (which: string): string => `{"name":${toLatin1(encodeName(Buffer.from(which, 'latin1')))}`;
+  return { name: to, text: begin(to) + text.slice(begin(name).length) };
+}
+
+function encodeName(name: Buffer): string {
+  return jsonString(quote(name));
 }
 
 function encodeXattr(xattr: Xattr): string {
@@ -111,12 +143,13 @@ function decodeNode(fields: Fields): TreeNode {
   // A name with a slash or dots would let a hostile repository write outside the folder that is restored.
   if (!isEntryName(name)) throw corrupt(`Not the name of an entry: ${JSON.stringify(name.toString())}`);
   const type = required(fields, 'type', asNodeType);
-  const time = (field: string): bigint => parseTimeNs(required(fields, field, asString), field);
+  const time = (field: string): bigint => parseTimeNs(optional(fields, field, asString) ?? ZERO_TIME, field);
   const linkTarget = optional(fields, 'linktarget_raw', asBytes) ?? optional(fields, 'linktarget', asUtf8);
+  if (linkTarget?.includes(0) === true) throw corrupt(`The target of the link ${quote(name)} has a zero byte`);
   const content = optional(fields, 'content', asBlobIds);
   const subtree = optional(fields, 'subtree', toBlobId);
-  if (type === 'dir' && subtree === undefined) throw corrupt(`The directory ${name.toString()} has no tree`);
-  if (type === 'symlink' && linkTarget === undefined) throw corrupt(`The link ${name.toString()} has no target`);
+  if (type === 'dir' && subtree === undefined) throw corrupt(`The directory ${quote(name)} has no tree`);
+  if (type === 'symlink' && linkTarget === undefined) throw corrupt(`The link ${quote(name)} has no target`);
   return {
     name,
     type,
@@ -124,8 +157,8 @@ function decodeNode(fields: Fields): TreeNode {
     mtimeNs: time('mtime'),
     atimeNs: time('atime'),
     ctimeNs: time('ctime'),
-    uid: required(fields, 'uid', asUint32),
-    gid: required(fields, 'gid', asUint32),
+    uid: optional(fields, 'uid', asUint32) ?? 0,
+    gid: optional(fields, 'gid', asUint32) ?? 0,
     inode: optional(fields, 'inode', asUint64) ?? 0n,
     deviceId: optional(fields, 'device_id', asUint64) ?? 0n,
     ...present('user', optional(fields, 'user', asString)),
@@ -162,7 +195,9 @@ function asBlobIds(value: unknown, what: string): BlobId[] {
 function asXattrs(value: unknown, what: string): Xattr[] {
   return asArray(value, what).map((item) => {
     const fields = asObject(item, 'An extended attribute');
-    return { name: required(fields, 'name', asString), value: optional(fields, 'value', asBytes) ?? Buffer.alloc(0) };
+    const name = required(fields, 'name', asString);
+    if (name.includes('\0')) throw corrupt(`The name of an extended attribute has a zero byte: ${name}`);
+    return { name, value: optional(fields, 'value', asBytes) ?? Buffer.alloc(0) };
   });
 }
 
@@ -172,13 +207,14 @@ function toGoMode(node: TreeNode): number {
   return mode;
 }
 
-function fromGoMode(goMode: number): number {
+export function fromGoMode(goMode: number): number {
   let mode = goMode & 0o777;
   for (const [bit, goBit] of specialBits) if ((goMode & goBit) !== 0) mode += bit;
   return mode;
 }
 
 function isEntryName(name: Buffer): boolean {
+  if (name.length > NAME_BYTES_MAX) return false;
   const text = name.toString('latin1');
   return text !== '' && text !== '.' && text !== '..' && !text.includes('/') && !text.includes('\0');
 }

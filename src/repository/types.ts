@@ -1,3 +1,7 @@
+import type { BlobPlace, SharedIndex } from './blob-index.ts';
+import type { Packing } from './packing.ts';
+import type { KeyHandles } from './seal.ts';
+
 /**
  * What a repository holds, in memory. The bytes on the store are described in FORMAT.md; the source is
  * restic's design document (doc/design.rst of restic), version 2.
@@ -84,25 +88,59 @@ export interface SavedBlob {
   readonly storedBytes: number;
 }
 
-/** What a restore needs of the repository. Every blob's hash is verified before it is given out. */
+/** What a reader needs of the repository. Every blob's hash is verified before it is given out. */
 export interface BlobSource {
+  /** Throws if the index was not read yet; a lock, `refresh` and whatever loads or saves a blob read it. */
   hasBlob(type: BlobType, id: BlobId): boolean;
+  /** A blob that is damaged or lost in its pack is taken from another one, if an index lists it there. */
   loadBlob(type: BlobType, id: BlobId, signal?: AbortSignal): Promise<Buffer>;
   loadTree(id: BlobId, signal?: AbortSignal): Promise<TreeNode[]>;
 }
 
+/** What a restore needs: where blobs lie, and parts of packs as they are, to be opened by several threads. */
+export interface PackSource extends BlobSource {
+  /** Undefined if no index lists the blob. */
+  findBlob(type: BlobType, id: BlobId): BlobPlace | undefined;
+  /** Other packs that hold these blobs, by blob; reads all index files, so it is for the case of damage. */
+  findCopies(type: BlobType, damaged: readonly BlobPlace[], signal?: AbortSignal): Promise<Map<BlobId, BlobPlace[]>>;
+  /** Sealed bytes of a pack, not verified. Throws `RepositoryCorrupt` if the pack is missing. */
+  readPack(packId: string, range: ByteRange, signal?: AbortSignal): Promise<Buffer>;
+  /** Reads these trees ahead, as far as they lie together: for who will ask for them one by one. */
+  expectTrees(ids: readonly BlobId[], signal?: AbortSignal): void;
+  /** What opens the sealed bytes: see seal.ts. */
+  readonly keys: KeyHandles;
+}
+
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** An open repository: key found, index loaded. See repository.ts for how to open or create one. */
-export interface Repository extends BlobSink, BlobSource, AsyncDisposable {
+export interface Repository extends BlobSink, PackSource, AsyncDisposable {
   /** From the config file: 64 hex digits. */
   readonly id: string;
   readonly location: string;
   /** The irreducible polynomial of restic's Rabin chunker, from the config file. */
   readonly chunkerPolynomial: bigint;
 
+  /**
+   * Lets this many other threads of the process pack blobs, too. Dispose of it when they have ended; `flush` makes
+   * durable what they delivered.
+   */
+  packing(threads: number, signal?: AbortSignal): Promise<Packing>;
+
+  /**
+   * Lists the packs that are in the store already in an index file, and waits for no other: what a run that ends early
+   * has uploaded is used by the next. Only while a lock is held.
+   */
+  indexStored(signal?: AbortSignal): Promise<void>;
   /** Uploads what is pending: packs first, then an index of them. After it, all saved blobs are durable and indexed. */
   flush(signal?: AbortSignal): Promise<void>;
-  /** Re-reads index files that appeared since opening (written by movers, by restic). */
+  /** Reads the index, or what appeared since that was done (written by movers, by restic). */
   refresh(signal?: AbortSignal): Promise<void>;
+  /** The blobs known now, to be looked up in other threads (`openIndexView`). Dispose it before the repository. */
+  shareIndex(signal?: AbortSignal): Promise<SharedIndex>;
 
   /** Flushes, then writes a snapshot file: packs, index, snapshot, in that order. */
   saveSnapshot(snapshot: Omit<Snapshot, 'id'>, signal?: AbortSignal): Promise<SnapshotId>;

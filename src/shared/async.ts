@@ -43,6 +43,29 @@ export async function mapLimit<T, R>(
   return results;
 }
 
+/**
+ * The results of the work over all items, in order, begun for up to `ahead` items before they are asked for. A failure
+ * is thrown in its turn. Who stops early leaves work behind that nobody waits for.
+ */
+export async function* mapAhead<T, R>(
+  items: Iterable<T>,
+  ahead: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<readonly [T, R]> {
+  const begun: (readonly [T, Promise<R>])[] = [];
+  for (const item of items) {
+    const result = work(item);
+    // It is thrown when it is its turn; until then nobody looks at it.
+    result.catch(() => {});
+    begun.push([item, result]);
+    const [first] = begun;
+    if (begun.length <= ahead || first === undefined) continue;
+    void begun.shift();
+    yield [first[0], await first[1]];
+  }
+  for (const [item, result] of begun) yield [item, await result];
+}
+
 export interface WaitOptions {
   /** What is waited for, as the end of the sentence "Timed out waiting for ...". */
   readonly what: string;

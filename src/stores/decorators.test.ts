@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import { SalvorError } from '#shared/errors';
 import type { Clock } from '#shared/time';
 import { createMemoryStore } from './memory/memory-store.ts';
-import { keysOf, withCode } from './store.contract.ts';
+import { keysOf, storeContract, withCode } from './store.contract.ts';
 import type { Store } from './store.ts';
+import { withFaults } from './with-faults.ts';
 import { withLimit } from './with-limit.ts';
 import { withRetry } from './with-retry.ts';
 
@@ -37,6 +38,25 @@ function failing(store: Store, errors: SalvorError[]): Store {
     get: async (key, options) => orFail(async () => store.get(key, options)),
   };
 }
+
+/** All calls but puts below `s/`: those are streams, which no decorator can write again. */
+const anyCall = [
+  ...(['get', 'head', 'delete', 'list'] as const).map((on) => ({ on })),
+  ...['a/', 'b/', 'c/', 'l/', 'm/', 'n/'].map((prefix) => ({ on: 'put' as const, prefix })),
+];
+
+storeContract('memory that fails or loses its answer at random, with retries', async () => ({
+  store: withRetry(
+    withFaults(createMemoryStore(), {
+      faults: anyCall.flatMap((calls) => [
+        { ...calls, when: { chance: 0.1 }, effect: { kind: 'fail' } },
+        { ...calls, when: { chance: 0.1 }, effect: { kind: 'lose-answer' } },
+      ]),
+    }),
+    { clock: recordingClock() },
+  ),
+  dispose: async () => {},
+}));
 
 test('a call that fails for a while is made again until it succeeds', async () => {
   const clock = recordingClock();
@@ -146,6 +166,39 @@ test('a listing that breaks goes on without repeating or leaving out a key', asy
     Array.from({ length: 10 }, (_, index) => `a/${index}`),
   );
   assert.equal(breaks, 0);
+});
+
+test('a stream is not written again: what was read of it is gone', async () => {
+  const clock = recordingClock();
+  const memory = createMemoryStore();
+  const store = withRetry(failing(memory, [down()]), { clock });
+  async function* body(): AsyncGenerator<Buffer> {
+    yield Buffer.from('x');
+  }
+  await assert.rejects(store.put('a', body()), withCode('StoreUnreachable'));
+  assert.deepEqual([clock.slept, memory.objects.size], [[], 0]);
+});
+
+test('retention is asked for again like everything else', async () => {
+  const memory = createMemoryStore();
+  await memory.put('a', Buffer.from('x'));
+  const errors = [down()];
+  const store = withRetry(
+    {
+      ...memory,
+      objectLock: {
+        ...memory.objectLock,
+        async extendRetention(...call) {
+          const error = errors.shift();
+          if (error !== undefined) throw error;
+          return memory.objectLock.extendRetention(...call);
+        },
+      },
+    },
+    { clock: recordingClock() },
+  );
+  await store.objectLock?.extendRetention('a', { mode: 'compliance', untilMs: Date.now() + 60_000 });
+  await assert.rejects(store.delete('a'), withCode('StoreAccessDenied'));
 });
 
 test('no more calls run at a time than the limit, and all of them run', async () => {

@@ -1,3 +1,4 @@
+import { formatBytes } from '#shared/bytes';
 import { SalvorError } from '#shared/errors';
 
 /** There is no such object. */
@@ -19,5 +20,21 @@ export function cutShort(location: string, key: string, got: number, wanted: num
     code: 'StoreCorrupt',
     retryable: true,
     hint: 'Check the network and the server; then verify the repository.',
+  });
+}
+
+/** More than this kind of store takes in one object, or gives in one read. */
+export function tooLarge(location: string, key: string, bytesMax: number): SalvorError {
+  return new SalvorError(`${key} in ${location} is larger than ${formatBytes(bytesMax)}`, {
+    code: 'InvalidInput',
+    hint: 'Write it as several objects, or read it in ranges.',
+  });
+}
+
+/** The store has no object lock; a retention that cannot be kept must not be promised. */
+export function noObjectLock(location: string): SalvorError {
+  return new SalvorError(`${location} has no object lock: nothing can be kept from deletion there`, {
+    code: 'InvalidInput',
+    hint: 'Use a bucket that was created with object lock, or ask for no retention.',
   });
 }

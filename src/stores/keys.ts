@@ -5,10 +5,15 @@ const KEY_LENGTH_MAX = 512;
 
 const printableAscii = /^[\x21-\x7e]+$/;
 
-/** Refuses a key that is not relative, `/`-separated, printable ASCII without empty, `.` or `..` parts. */
-export function checkKey(key: string): void {
+/** Whether it is relative, `/`-separated, printable ASCII without empty, `.` or `..` parts. Other people's objects may not be. */
+export function isKey(key: string): boolean {
   const fits = key.length <= KEY_LENGTH_MAX && printableAscii.test(key) && !key.includes('\\');
-  if (fits && !key.split('/').some((part) => part === '' || part === '.' || part === '..')) return;
+  return fits && !key.split('/').some((part) => part === '' || part === '.' || part === '..');
+}
+
+/** Refuses what is no key. */
+export function checkKey(key: string): void {
+  if (isKey(key)) return;
   throw new SalvorError(`Not a valid object key: ${JSON.stringify(key.slice(0, 100))}`, { code: 'InvalidInput' });
 }
 

@@ -20,6 +20,14 @@ test('locations are understood', () => {
     endpoint: 'http://10.0.0.1:7070',
     style: 'virtual',
   });
+  assert.deepEqual(parseLocation('s3://backups?endpoint=https://minio.example&caFile=/etc/tls/ca.pem'), {
+    kind: 's3',
+    bucket: 'backups',
+    prefix: '',
+    endpoint: 'https://minio.example',
+    style: 'path',
+    caFile: '/etc/tls/ca.pem',
+  });
   assert.deepEqual(parseLocation('file:///srv/back%20ups/'), { kind: 'disk', path: '/srv/back ups' });
   assert.deepEqual(parseLocation('/srv//backups/'), { kind: 'disk', path: '/srv/backups' });
 });
@@ -51,6 +59,8 @@ test('a location that is wrong is refused with the part that is wrong', () => {
     ['s3://bucket?endpoint=minio:9000', /neither http nor https/],
     ['s3://bucket?endpoint=minio', /not a URL/],
     ['s3://bucket?endpoint=http://h/path', /more than scheme, host and port/],
+    ['s3://bucket?caFile=ca.pem', /caFile is not an absolute path/],
+    ['s3://bucket?endpoint=http://h&caFile=/ca.pem', /caFile, but the endpoint is not https/],
     ['s3://bucket#x', /"#"/],
     ['file://host/srv', /three slashes/],
     ['file:///srv?x=y', /settings/],

@@ -15,6 +15,8 @@ export interface S3Location {
   readonly region?: string;
   /** How the bucket is named in requests: in the path, or as a host name. */
   readonly style: 'path' | 'virtual';
+  /** File with certificates (PEM) of authorities to trust besides the system's; read where the store is opened. */
+  readonly caFile?: string;
 }
 
 export interface DiskLocation {
@@ -23,7 +25,7 @@ export interface DiskLocation {
 }
 
 const EXPECTED =
-  's3://BUCKET[/PREFIX][?endpoint=http://HOST:PORT&region=REGION&style=path|virtual], file:///PATH or /PATH';
+  's3://BUCKET[/PREFIX][?endpoint=http://HOST:PORT&region=REGION&style=path|virtual&caFile=/PATH], file:///PATH or /PATH';
 
 // The rules of S3 for names of buckets, as far as they keep other things (paths, hosts) out.
 const bucketName = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
@@ -61,6 +63,7 @@ function s3Location(url: URL): S3Location {
   if (settings.region !== undefined && !regionName.test(settings.region)) {
     throw invalid(`Not the name of a region: ${JSON.stringify(settings.region)}`);
   }
+  const caFile = settings.caFile === undefined ? undefined : parseCaFile(settings.caFile, endpoint);
   return {
     kind: 's3',
     bucket,
@@ -69,6 +72,7 @@ function s3Location(url: URL): S3Location {
     style: parseStyle(settings.style) ?? (endpoint === undefined ? 'virtual' : 'path'),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(settings.region === undefined ? {} : { region: settings.region }),
+    ...(caFile === undefined ? {} : { caFile }),
   };
 }
 
@@ -110,7 +114,7 @@ function parsePrefix(pathname: string): string {
   return parts.join('/');
 }
 
-const settingNames = ['endpoint', 'region', 'style'] as const;
+const settingNames = ['endpoint', 'region', 'style', 'caFile'] as const;
 type SettingName = (typeof settingNames)[number];
 
 function readSettings(url: URL): Partial<Record<SettingName, string>> {
@@ -139,6 +143,12 @@ function parseEndpoint(text: string): string {
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '')
     throw invalid('The endpoint is more than scheme, host and port');
   return url.origin;
+}
+
+function parseCaFile(path: string, endpoint: string | undefined): string {
+  if (!isAbsolute(path) || path.includes('\0')) throw invalid('The caFile is not an absolute path');
+  if (endpoint?.startsWith('http:') === true) throw invalid('There is a caFile, but the endpoint is not https');
+  return path;
 }
 
 function parseStyle(style: string | undefined): 'path' | 'virtual' | undefined {

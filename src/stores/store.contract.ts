@@ -26,8 +26,21 @@ export async function keysOf(store: Store, prefix: string): Promise<string[]> {
   return keys.sort();
 }
 
-/** What every store promises. `open` is called once. `manyKeys` is more than one page of a listing. */
-export function storeContract(name: string, open: () => Promise<ContractSubject>, manyKeys = 50): void {
+/** What a store may not offer. */
+export type Capability = 'object lock' | 'one winner of a race';
+
+export interface ContractOptions {
+  /** More than one page of a listing. */
+  readonly manyKeys?: number;
+  /** A stream that does not fit what the store takes in one request; default 3 MB. */
+  readonly largeBytes?: number;
+  /** What this store does not offer, and why. */
+  readonly lacks?: Partial<Record<Capability, string>>;
+}
+
+/** What every store promises. `open` is called once. */
+export function storeContract(name: string, open: () => Promise<ContractSubject>, options: ContractOptions = {}): void {
+  const { manyKeys = 50, largeBytes = 3_000_001, lacks = {} } = options;
   describe(`the store on ${name}`, () => {
     let subject: ContractSubject;
     let store: Store;
@@ -41,7 +54,10 @@ export function storeContract(name: string, open: () => Promise<ContractSubject>
     });
 
     readsAndWrites(() => store);
+    conditions(() => store, lacks);
+    streams(() => store, largeBytes);
     listsAndDeletes(() => store, manyKeys);
+    locks(() => store, { lacks, largeBytes });
     refuses(() => store);
   });
 }
@@ -69,25 +85,6 @@ function readsAndWrites(of: () => Store): void {
     await of().put('b/one', Buffer.from('a long first version'));
     assert.equal(await of().put('b/one', Buffer.from('second')), true);
     assert.equal((await of().get('b/one')).toString(), 'second');
-  });
-
-  test('keeps the object that is there when asked to write only if absent', async () => {
-    assert.equal(await of().put('c/one', Buffer.from('first'), { ifAbsent: true }), true);
-    assert.equal(await of().put('c/one', Buffer.from('second'), { ifAbsent: true }), false);
-    assert.equal((await of().get('c/one')).toString(), 'first');
-  });
-
-  test('lets one of many win who write the same key if absent', async () => {
-    const bodies = Array.from({ length: 8 }, (_, index) => Buffer.from(`writer ${index}`));
-    const results = await Promise.allSettled(bodies.map(async (body) => of().put('c/race', body, { ifAbsent: true })));
-    // A loser may be told to try again instead (S3's 409); it must not be told that it won.
-    const won = bodies.filter((_, index) => {
-      const result = results[index]!;
-      if (result.status === 'rejected') assert.ok((result.reason as SalvorError).retryable, String(result.reason));
-      return result.status === 'fulfilled' && result.value;
-    });
-    assert.equal(won.length, 1);
-    assert.ok((await of().get('c/race')).equals(won[0]!));
   });
 
   test('reads ranges', async () => {
@@ -135,6 +132,159 @@ function readsAndWrites(of: () => Store): void {
     }
     await writing;
   });
+}
+
+function conditions(of: () => Store, lacks: NonNullable<ContractOptions['lacks']>): void {
+  test('keeps the object that is there when asked to write only if absent', async () => {
+    assert.equal(await of().put('c/one', Buffer.from('first'), { ifAbsent: true }), true);
+    assert.equal(await of().put('c/one', Buffer.from('second'), { ifAbsent: true }), false);
+    assert.equal((await of().get('c/one')).toString(), 'first');
+  });
+
+  test('lets one of many win who write the same key if absent', skipIf(lacks['one winner of a race']), async () => {
+    const bodies = Array.from({ length: 8 }, (_, index) => Buffer.from(`writer ${index}`));
+    const results = await Promise.allSettled(bodies.map(async (body) => of().put('c/race', body, { ifAbsent: true })));
+    // A loser may be told to try again instead (S3's 409); it must not be told that it won.
+    const won = bodies.filter((_, index) => {
+      const result = results[index]!;
+      if (result.status === 'rejected') assert.ok((result.reason as SalvorError).retryable, String(result.reason));
+      return result.status === 'fulfilled' && result.value;
+    });
+    assert.equal(won.length, 1);
+    assert.ok((await of().get('c/race')).equals(won[0]!));
+  });
+}
+
+/** A body of this many bytes in pieces, as a stream that can be read once. */
+async function* pieces(bytes: number): AsyncGenerator<Uint8Array> {
+  const body = bodyOf(bytes);
+  for (let start = 0; start < bytes; start += PIECE_BYTES) yield body.subarray(start, start + PIECE_BYTES);
+}
+
+/** No divisor of any store's own unit. */
+const PIECE_BYTES = 1_000_000;
+
+/** Bytes that differ everywhere, so that pieces in the wrong order show. */
+function bodyOf(bytes: number): Buffer {
+  const body = Buffer.alloc(bytes);
+  for (let at = 0; at + 4 <= bytes; at += 4096) body.writeUInt32LE(at, at);
+  return body;
+}
+
+function streams(of: () => Store, largeBytes: number): void {
+  test('takes a stream, whether or not its length is known', async () => {
+    for (const [key, bytes, length] of [
+      ['s/empty', 0, undefined],
+      ['s/small', 10_000, 10_000],
+      ['s/unknown', largeBytes, undefined],
+      ['s/known', largeBytes, largeBytes],
+    ] as const) {
+      assert.equal(await of().put(key, pieces(bytes), length === undefined ? {} : { length }), true);
+      assert.ok((await of().get(key)).equals(bodyOf(bytes)), key);
+    }
+  });
+
+  test('keeps the object that is there when a stream is to be written only if absent', async () => {
+    await of().put('s/there', Buffer.from('first'));
+    assert.equal(await of().put('s/there', pieces(10), { ifAbsent: true }), false);
+    assert.equal((await of().get('s/there')).toString(), 'first');
+    assert.equal(await of().put('s/new', pieces(10), { ifAbsent: true }), true);
+  });
+
+  test('writes nothing of a stream that is not as long as announced, or that fails', async () => {
+    await of().put('s/old', Buffer.from('old'));
+    for (const key of ['s/old', 's/never']) {
+      await assert.rejects(of().put(key, pieces(10), { length: 11 }), withCode('InvalidInput'));
+      await assert.rejects(of().put(key, pieces(10), { length: 9 }), withCode('InvalidInput'));
+      await assert.rejects(of().put(key, breaking(largeBytes)), withCode('SourceUnreadable'));
+    }
+    assert.equal((await of().get('s/old')).toString(), 'old');
+    assert.equal(await of().head('s/never'), undefined);
+  });
+
+  test('closes a stream that it does not read to its end', async () => {
+    let isClosed = false;
+    async function* source(): AsyncGenerator<Uint8Array> {
+      try {
+        yield* pieces(largeBytes);
+      } finally {
+        isClosed = true;
+      }
+    }
+    await assert.rejects(of().put('s/closed', source(), { length: 1 }), withCode('InvalidInput'));
+    assert.ok(isClosed);
+  });
+
+  test('gives up a stream that hangs when the caller does', async () => {
+    for (const givenBytes of [0, largeBytes]) {
+      const abort = new AbortController();
+      const writing = of().put(
+        's/hanging',
+        hanging(givenBytes, () => abort.abort()),
+        { signal: abort.signal },
+      );
+      await assert.rejects(writing, { name: 'AbortError' });
+    }
+    assert.equal(await of().head('s/hanging'), undefined);
+  });
+}
+
+async function* breaking(bytes: number): AsyncGenerator<Uint8Array> {
+  yield* pieces(bytes);
+  throw new Error('the source broke');
+}
+
+async function* hanging(bytes: number, onHang: () => void): AsyncGenerator<Uint8Array> {
+  yield* pieces(bytes);
+  setImmediate(onHang);
+  await new Promise(() => {});
+}
+
+function locks(of: () => Store, { lacks, largeBytes }: Required<Pick<ContractOptions, 'lacks' | 'largeBytes'>>): void {
+  const untilMs = Math.ceil(Date.now() / 1000) * 1000 + 3_600_000;
+  const lacking = lacks['object lock'];
+
+  test('refuses a retention that it cannot keep', skipIf(lacking === undefined && 'it can'), async () => {
+    const retention = { mode: 'governance', untilMs } as const;
+    await assert.rejects(of().put('k/unkept', Buffer.from('x'), { retention }), withCode('InvalidInput'));
+    await of().put('k/free', Buffer.from('x'));
+    const lock = of().objectLock;
+    if (lock !== undefined) await assert.rejects(lock.extendRetention('k/free', retention), withCode('InvalidInput'));
+  });
+
+  test(
+    'keeps an object until the moment given with it, and extends that, and never shortens it',
+    skipIf(lacking),
+    async () => {
+      const lock = of().objectLock!;
+      const retention = { mode: 'governance', untilMs } as const;
+      await of().put('k/one', Buffer.from('x'), { retention });
+      assert.deepEqual(await lock.retentionOf('k/one'), retention);
+      const later = { mode: 'governance', untilMs: untilMs + 60_000 } as const;
+      await lock.extendRetention('k/one', later);
+      assert.deepEqual(await lock.retentionOf('k/one'), later);
+      await lock.extendRetention('k/one', retention);
+      assert.deepEqual(await lock.retentionOf('k/one'), later);
+    },
+  );
+
+  test('locks a stream, and an object that was written without', skipIf(lacking), async () => {
+    const lock = of().objectLock!;
+    const retention = { mode: 'compliance', untilMs } as const;
+    await of().put('k/stream', pieces(largeBytes), { retention });
+    assert.deepEqual(await lock.retentionOf('k/stream'), retention);
+    await of().put('k/later', Buffer.from('x'));
+    assert.equal(await lock.retentionOf('k/later'), undefined);
+    await lock.extendRetention('k/later', retention);
+    assert.deepEqual(await lock.retentionOf('k/later'), retention);
+    await assert.rejects(lock.extendRetention('k/nothing', retention), withCode('StoreObjectMissing'));
+    await assert.rejects(lock.retentionOf('k/nothing'), withCode('StoreObjectMissing'));
+  });
+}
+
+/** A skip has a reason. */
+function skipIf(reason: string | false | undefined): { skip: string | false } {
+  return { skip: reason ?? false };
 }
 
 function listsAndDeletes(of: () => Store, manyKeys: number): void {

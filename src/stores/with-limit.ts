@@ -1,18 +1,11 @@
+import { aroundCalls } from './around.ts';
 import type { CallOptions, Store } from './store.ts';
 
 /** Lets at most `limit` calls run at a time; others wait their turn, first come first served. Listing is not counted. */
 export function withLimit(store: Store, limit: number): Store {
   const gate = createGate(limit);
-  return {
-    location: store.location,
-    put: async (key, body, options) => gate(options, async () => store.put(key, body, options)),
-    get: async (key, options) => gate(options, async () => store.get(key, options)),
-    head: async (key, options) => gate(options, async () => store.head(key, options)),
-    // A listing that waits for its reader would hold a place and could block the reader's own calls for ever.
-    list: (prefix, options) => store.list(prefix, options),
-    delete: async (key, options) => gate(options, async () => store.delete(key, options)),
-    close: async () => store.close(),
-  };
+  // A listing that waits for its reader would hold a place and could block the reader's own calls for ever.
+  return aroundCalls(store, async (call, run) => gate(call.options, run));
 }
 
 type Gate = <T>(options: CallOptions | undefined, call: () => Promise<T>) => Promise<T>;

@@ -83,16 +83,25 @@ test('a backup after another one was killed by -9 waits for its lease, cleans up
   digest = await application.shell(digestOfAll);
 });
 
-test('a restore that is stopped by Ctrl-C leaves no volumes or movers, and is continued by running it again', async () => {
-  await application.destroy();
-  const run = startSalvor(cli, ['restore', point]);
-  await run.reached(isMoving);
-  run.kill('SIGINT');
-  assertCancelled(await run.ended);
-  await assertNothingLeft(shared);
+const restoreMoments: readonly (readonly [string, (line: ProgressLine) => boolean])[] = [
+  ['while data is moved', isMoving],
+  ['while a volume is handed over', ({ why }) => why?.includes('to be handed over') === true],
+  ['while workloads are made', ({ id, state }) => id === 'workloads' && state === 'started'],
+  ['while workloads start', ({ id, state }) => id === 'ready' && state === 'started'],
+];
 
-  await assertRestored();
-});
+for (const [when, moment] of restoreMoments) {
+  test(`a restore that is stopped by Ctrl-C ${when} leaves no movers or stray volumes, and goes on when it is run again`, async () => {
+    await application.destroy();
+    const run = startSalvor(cli, ['restore', point]);
+    await run.reached(moment);
+    run.kill('SIGINT');
+    assertCancelled(await run.ended);
+    await assertNothingLeft(shared);
+
+    await assertRestored();
+  });
+}
 
 test('a restore that was killed by -9 is continued by running it again', async () => {
   await application.destroy();

@@ -13,6 +13,7 @@ export function availableContestants(mover: string, peers: ReadonlyMap<string, F
   };
   return [
     salvor({ mover, restic: peers.get('restic')?.path }),
+    salvor({ mover, restic: peers.get('restic')?.path }, 'changed-blocks'),
     ...of('restic', ({ path, version }) => [
       restic(path, version, false),
       ...(isAtLeast(version, tunableSince) ? [restic(path, version, true)] : []),

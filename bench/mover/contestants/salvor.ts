@@ -1,11 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { keepLargeBuffers } from '#lab/setup/images';
+import { basename, join } from 'node:path';
+import { moverEnvironment } from '#lab/setup/images';
 import { parseMoverMessage, type BackupResult, type MoverResult } from '#mover/protocol';
 import { SalvorError } from '#shared/errors';
 import { measure, runCommand, type Usage } from '../../measure/command.ts';
 import { baseEnvironment, repositoryPassword, type Contestant, type Seat } from './contestant.ts';
 import { resticCommand } from './restic.ts';
+import type { Extent } from '../data/source.ts';
 import { locationOf, makeRepository, makeSnapshot } from './salvor-repository.ts';
 
 /** What Salvor is run with. */
@@ -16,11 +17,15 @@ export interface SalvorPrograms {
   readonly restic: string | undefined;
 }
 
-/** Salvor's mover, as its pod runs it: one task, then it ends. */
-export function salvor(programs: SalvorPrograms): Contestant {
+/**
+ * Salvor's mover, as its pod runs it: one task, then it ends. Images are read as blocks; with `changed-blocks` it is told
+ * what was written to them, as a storage driver tells it.
+ */
+export function salvor(programs: SalvorPrograms, incremental: 'hash' | 'changed-blocks' = 'hash'): Contestant {
+  const byList = incremental === 'changed-blocks';
   return {
-    name: 'salvor',
-    what: 'the mover of this tree, bundled as for its image',
+    name: byList ? 'salvor-blocks' : 'salvor',
+    what: `the mover of this tree, bundled as for its image${byList ? '; told which blocks changed' : ''}`,
     compresses: true,
     async enter(seat) {
       await writeSecrets(seat);
@@ -28,14 +33,20 @@ export function salvor(programs: SalvorPrograms): Contestant {
       const run = (task: object): Promise<MoverRun> => runMover(programs.mover, seat, task);
       let last: BackupResult | undefined;
       return {
-        async backup() {
+        async backup(changed) {
+          const { path, image } = seat.source;
           const parent = last === undefined ? {} : { parentTree: last.tree };
-          const { usage, result } = await run({ kind: 'backup', path: seat.source.path, ...parent });
+          const list = byList && last !== undefined ? { changed: await writeChanged(seat, changed) } : {};
+          const source = image === undefined ? { path } : { source: 'image', path: image, ...list };
+          const { usage, result } = await run({ kind: 'backup', ...source, ...parent });
           last = completeBackup(result);
           return usage;
         },
         async restore(target) {
-          const { usage, result } = await run({ kind: 'restore', path: target, tree: last?.tree });
+          const { image } = seat.source;
+          const where =
+            image === undefined ? { path: target } : { target: 'image', path: join(target, basename(image)) };
+          const { usage, result } = await run({ kind: 'restore', tree: last?.tree, verify: 'none', ...where });
           if (result.kind !== 'restore' || result.differencesTotal > 0 || result.issuesTotal > 0)
             throw incomplete(result);
           return { ...usage, path: target };
@@ -59,6 +70,12 @@ async function writeSecrets({ folder, place }: Seat): Promise<void> {
   for (const [name, value] of Object.entries(secrets)) await writeFile(join(folder, 'secrets', name), value);
 }
 
+async function writeChanged({ folder }: Seat, changed: readonly Extent[]): Promise<string> {
+  const path = join(folder, 'changed.json');
+  await writeFile(path, JSON.stringify(changed));
+  return path;
+}
+
 interface MoverRun {
   readonly usage: Usage;
   readonly result: MoverResult;
@@ -67,7 +84,7 @@ interface MoverRun {
 async function runMover(mover: string, { folder, place, signal }: Seat, task: object): Promise<MoverRun> {
   const environment = {
     ...baseEnvironment(folder),
-    ...keepLargeBuffers,
+    ...moverEnvironment,
     SALVOR_TASK: JSON.stringify({ asset: 'benchmark', store: { location: locationOf(place) }, ...task }),
     SALVOR_SECRETS_DIR: join(folder, 'secrets'),
   };

@@ -9,16 +9,20 @@ import { messageOf } from '#shared/errors';
 interface Libc {
   readonly flistxattr: (fd: number, list: Buffer, size: number) => number | bigint;
   readonly fgetxattr: (fd: number, name: Buffer, value: Buffer, size: number) => number | bigint;
-  readonly fsetxattr: (fd: number, name: Buffer, value: Buffer, size: number, flags: number) => number;
+  readonly fsetxattr: (fd: number, name: Buffer, value: Uint8Array, size: number, flags: number) => number;
   readonly fremovexattr: (fd: number, name: Buffer) => number;
   readonly llistxattr: (path: Buffer, list: Buffer, size: number) => number | bigint;
   readonly lgetxattr: (path: Buffer, name: Buffer, value: Buffer, size: number) => number | bigint;
-  readonly lsetxattr: (path: Buffer, name: Buffer, value: Buffer, size: number, flags: number) => number;
+  readonly lsetxattr: (path: Buffer, name: Buffer, value: Uint8Array, size: number, flags: number) => number;
   readonly lremovexattr: (path: Buffer, name: Buffer) => number;
   readonly utimensat: (dirfd: number, path: Buffer, times: Buffer, flags: number) => number;
   readonly futimens: (fd: number, times: Buffer) => number;
   readonly lseek: (fd: number, offset: number | bigint, whence: number) => number | bigint;
+  readonly fallocate: (fd: number, mode: number, offset: number, bytes: number) => number;
   readonly mknod: (path: Buffer, mode: number, dev: bigint) => number;
+  readonly statx: (dirfd: number, path: Buffer, flags: number, mask: number, into: Buffer) => number;
+  readonly openat: (dirfd: number, path: Buffer, flags: number) => number;
+  readonly posix_fadvise: (fd: number, offset: number, length: number, advice: number) => number;
   readonly syncfs: { readonly async: (fd: number, done: (error: unknown, result: number) => void) => void };
   readonly errno: () => number;
 }
@@ -48,7 +52,11 @@ function bind(): Libc {
     utimensat: bound('utimensat', 'int', ['int', bytes, bytes, 'int']) as Libc['utimensat'],
     futimens: bound('futimens', 'int', ['int', bytes]) as Libc['futimens'],
     lseek: bound('lseek', 'int64', ['int', 'int64', 'int']) as Libc['lseek'],
+    fallocate: bound('fallocate', 'int', ['int', 'int', 'int64', 'int64']) as Libc['fallocate'],
     mknod: bound('mknod', 'int', [bytes, 'uint32', 'uint64']) as Libc['mknod'],
+    statx: bound('statx', 'int', ['int', bytes, 'int', 'unsigned int', 'void *']) as Libc['statx'],
+    openat: bound('openat', 'int', ['int', bytes, 'int']) as Libc['openat'],
+    posix_fadvise: bound('posix_fadvise', 'int', ['int', 'int64', 'int64', 'int']) as Libc['posix_fadvise'],
     syncfs: bound('syncfs', 'int', ['int']) as Libc['syncfs'],
     errno: () => koffi.errno(),
   };

@@ -4,6 +4,12 @@ import { checked, cString, errnoOf, libc } from './libc.ts';
 /** An open file or directory by descriptor, or anything by path (never following a symlink at its end). */
 export type XattrTarget = number | Buffer;
 
+/** An attribute whose value need not be a Buffer: it may come from another thread. */
+export interface XattrBytes {
+  readonly name: string;
+  readonly value: Uint8Array;
+}
+
 /** The kernel's limit for one value and for the list of names (XATTR_SIZE_MAX, XATTR_LIST_MAX). */
 const kernelMaxBytes = 65_536;
 /** Shared, because every call here is synchronous and copies what it keeps. */
@@ -30,6 +36,11 @@ export function readXattrs(target: XattrTarget): XattrsRead {
   }
   xattrs.sort((a, b) => (a.name < b.name ? -1 : 1));
   return { xattrs, unsupportedNames };
+}
+
+/** The names of all attributes that are UTF-8. */
+export function listXattrs(target: XattrTarget): string[] {
+  return listNames(target).map((name) => name.toString('utf8'));
 }
 
 function listNames(target: XattrTarget): Buffer[] {
@@ -70,7 +81,7 @@ function readValue(target: XattrTarget, name: Buffer): Buffer | undefined {
 }
 
 /** Creates or replaces one attribute. */
-export function writeXattr(target: XattrTarget, xattr: Xattr): void {
+export function writeXattr(target: XattrTarget, xattr: XattrBytes): void {
   const { name, value } = xattr;
   const result =
     typeof target === 'number'

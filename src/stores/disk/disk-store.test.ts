@@ -1,5 +1,17 @@
 import assert from 'node:assert/strict';
-import { chmod, mkdir, mkdtemp, open, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -13,7 +25,9 @@ after(async () => rm(base, { recursive: true, force: true }));
 let folders = 0;
 const newFolder = (): string => join(base, String(folders++), 'store');
 
-storeContract('disk', async () => ({ store: await openDiskStore(newFolder()), dispose: async () => {} }));
+storeContract('disk', async () => ({ store: await openDiskStore(newFolder()), dispose: async () => {} }), {
+  lacks: { 'object lock': 'a filesystem has nothing that root cannot undo' },
+});
 
 test('nothing but the objects is left behind, and temporary files are no objects', async () => {
   const root = newFolder();
@@ -71,6 +85,15 @@ test('a folder where a file is in the way is reported with the object that faile
   await store.put('a', Buffer.from('x'));
   await assert.rejects(store.put('a/b', Buffer.from('x')), withCode('StoreFailed'));
   await assert.rejects(store.get('a/b'), withCode('StoreObjectMissing'));
+});
+
+test('an object too large for memory is refused before it is read', async () => {
+  const root = newFolder();
+  const store = await openDiskStore(root);
+  await store.put('a', Buffer.from('x'));
+  await truncate(join(root, 'a'), 2 ** 40);
+  await assert.rejects(store.get('a'), withCode('InvalidInput'));
+  assert.equal((await store.get('a', { offset: 2 ** 39, length: 3 })).length, 3);
 });
 
 test('system errors become codes that say what to do', () => {

@@ -3,9 +3,10 @@ import type { Dirent } from 'node:fs';
 import { link, mkdir, open, opendir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SalvorError } from '#shared/errors';
-import { cutShort, objectMissing, pastTheEnd } from '../errors.ts';
-import { checkKey, checkPrefix, checkRange } from '../keys.ts';
-import type { CallOptions, GetOptions, ObjectInfo, PutOptions, Store } from '../store.ts';
+import { piecesOf, READ_BYTES_MAX } from '../body.ts';
+import { cutShort, noObjectLock, objectMissing, pastTheEnd, tooLarge } from '../errors.ts';
+import { checkKey, checkPrefix, checkRange, isKey } from '../keys.ts';
+import type { CallOptions, GetOptions, ObjectBody, ObjectInfo, PutOptions, Store } from '../store.ts';
 import { diskError, errnoOf } from './disk-errors.ts';
 
 /** Objects being written lie here, on the same filesystem, until a rename makes them visible. */
@@ -21,24 +22,26 @@ const STAGING_AGE_MS_MAX = 24 * 3600 * 1000;
 export async function openDiskStore(root: string): Promise<Store> {
   await removeAbandoned(join(root, STAGING));
   const location = `disk:${root}`;
-  const paths: DiskPaths = { root, location };
+  const disk: DiskFolder = { root, location, synced: new Set() };
   return {
     location,
-    put: async (key, body, options) => put(paths, key, body, options),
-    get: async (key, options) => get(paths, key, options),
-    head: async (key, options) => head(paths, key, options),
-    list: (prefix, options) => list(paths, prefix, options),
-    delete: async (key, options) => remove(paths, key, options),
+    put: async (key, body, options) => put(disk, key, body, options),
+    get: async (key, options) => get(disk, key, options),
+    head: async (key, options) => head(disk, key, options),
+    list: (prefix, options) => list(disk, prefix, options),
+    delete: async (key, options) => remove(disk, key, options),
     async close() {},
   };
 }
 
-interface DiskPaths {
+interface DiskFolder {
   readonly root: string;
   readonly location: string;
+  /** Folders below the root that this process knows to be durable. */
+  readonly synced: Set<string>;
 }
 
-function pathOf(disk: DiskPaths, key: string): string {
+function pathOf(disk: DiskFolder, key: string): string {
   checkKey(key);
   if (isStaging(key)) {
     throw new SalvorError(`The key ${key} is reserved`, { code: 'InvalidInput' });
@@ -50,14 +53,15 @@ function isStaging(key: string): boolean {
   return key === STAGING || key.startsWith(`${STAGING}/`);
 }
 
-async function put(disk: DiskPaths, key: string, body: Uint8Array, options?: PutOptions): Promise<boolean> {
+async function put(disk: DiskFolder, key: string, body: ObjectBody, options?: PutOptions): Promise<boolean> {
   const path = pathOf(disk, key);
+  if (options?.retention !== undefined) throw noObjectLock(disk.location);
   options?.signal?.throwIfAborted();
   const staged = join(disk.root, STAGING, randomBytes(12).toString('hex'));
   try {
-    await ensureFolder(dirname(staged));
-    await ensureFolder(dirname(path));
-    await writeSynced(staged, body, options?.signal);
+    await ensureFolder(disk, dirname(staged));
+    await ensureFolder(disk, dirname(path));
+    await writeSynced(staged, body, options);
     if (options?.ifAbsent === true) {
       if (!(await linkIfAbsent(staged, path))) return false;
     } else {
@@ -73,7 +77,7 @@ async function put(disk: DiskPaths, key: string, body: Uint8Array, options?: Put
   }
 }
 
-async function get(disk: DiskPaths, key: string, options?: GetOptions): Promise<Buffer> {
+async function get(disk: DiskFolder, key: string, options?: GetOptions): Promise<Buffer> {
   const path = pathOf(disk, key);
   const { offset = 0, length, signal } = options ?? {};
   checkRange(offset, length);
@@ -83,6 +87,7 @@ async function get(disk: DiskPaths, key: string, options?: GetOptions): Promise<
     const { size } = await file.stat();
     const wanted = length ?? Math.max(0, size - offset);
     if (offset + wanted > size) throw pastTheEnd(disk.location, key, Math.max(0, size - offset), wanted);
+    if (wanted > READ_BYTES_MAX) throw tooLarge(disk.location, key, READ_BYTES_MAX);
     const bytes = Buffer.allocUnsafe(wanted);
     for (let filled = 0; filled < wanted;) {
       signal?.throwIfAborted();
@@ -97,7 +102,7 @@ async function get(disk: DiskPaths, key: string, options?: GetOptions): Promise<
   }
 }
 
-async function head(disk: DiskPaths, key: string, options?: CallOptions): Promise<ObjectInfo | undefined> {
+async function head(disk: DiskFolder, key: string, options?: CallOptions): Promise<ObjectInfo | undefined> {
   const path = pathOf(disk, key);
   options?.signal?.throwIfAborted();
   try {
@@ -109,7 +114,7 @@ async function head(disk: DiskPaths, key: string, options?: CallOptions): Promis
   }
 }
 
-async function* list(disk: DiskPaths, prefix: string, options?: CallOptions): AsyncIterable<ObjectInfo> {
+async function* list(disk: DiskFolder, prefix: string, options?: CallOptions): AsyncIterable<ObjectInfo> {
   checkPrefix(prefix);
   const folders = [prefix.includes('/') ? prefix.slice(0, prefix.lastIndexOf('/')) : ''];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
@@ -127,7 +132,7 @@ async function* list(disk: DiskPaths, prefix: string, options?: CallOptions): As
   }
 }
 
-async function* entriesOf(disk: DiskPaths, folder: string): AsyncIterable<Dirent> {
+async function* entriesOf(disk: DiskFolder, folder: string): AsyncIterable<Dirent> {
   try {
     yield* await opendir(join(disk.root, folder), { bufferSize: 256 });
   } catch (error) {
@@ -136,7 +141,7 @@ async function* entriesOf(disk: DiskPaths, folder: string): AsyncIterable<Dirent
   }
 }
 
-async function remove(disk: DiskPaths, key: string, options?: CallOptions): Promise<void> {
+async function remove(disk: DiskFolder, key: string, options?: CallOptions): Promise<void> {
   const path = pathOf(disk, key);
   options?.signal?.throwIfAborted();
   try {
@@ -153,19 +158,10 @@ function isMissing(error: unknown): boolean {
   return errno === 'ENOENT' || errno === 'ENOTDIR';
 }
 
-/** Other people's files (say, `lost+found` or names in UTF-8) are not objects. */
-function isKey(key: string): boolean {
-  try {
-    checkKey(key);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function writeSynced(path: string, body: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+async function writeSynced(path: string, body: ObjectBody, options: PutOptions | undefined): Promise<void> {
   await using file = await open(path, 'wx', 0o600);
-  await file.writeFile(body, signal === undefined ? {} : { signal });
+  const signal = options?.signal === undefined ? {} : { signal: options.signal };
+  await file.writeFile(body instanceof Uint8Array ? body : piecesOf(body, options), signal);
   await file.sync();
 }
 
@@ -188,11 +184,26 @@ async function linkIfAbsent(staged: string, path: string): Promise<boolean> {
   }
 }
 
-/** Makes a folder and its parents durable: a synced file in a folder that is not synced is lost with it. */
-async function ensureFolder(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made));
+/**
+ * Makes a folder, and durable: a synced file in a folder that is not synced is lost with it. One that is there may be
+ * of a writer that crashed before its sync, so this process syncs each folder once.
+ */
+async function ensureFolder(disk: DiskFolder, path: string): Promise<void> {
+  const made = await mkdir(path, { recursive: true, mode: 0o700 });
+  if (made !== undefined) forget(disk, made);
+  // What is above the root and was there before is not ours, and may not be ours to open.
+  const top = made !== undefined && made.length <= disk.root.length ? dirname(made) : disk.root;
+  const syncing: string[] = [];
+  for (let folder = path; folder !== top && !disk.synced.has(folder); folder = dirname(folder)) syncing.push(folder);
+  for (const folder of syncing.reverse()) {
+    await syncFolder(dirname(folder));
+    disk.synced.add(folder);
+  }
+}
+
+/** A folder that had to be made again is not the one that was synced, and neither is what is in it. */
+function forget(disk: DiskFolder, made: string): void {
+  for (const folder of disk.synced) if (`${folder}/`.startsWith(`${made}/`)) disk.synced.delete(folder);
 }
 
 async function syncFolder(path: string): Promise<void> {

@@ -1,37 +1,26 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { describe, test } from 'node:test';
 import { SalvorError } from '#shared/errors';
-import { parseLocation } from '../location.ts';
-import type { Store } from '../store.ts';
 import { keysOf, withCode } from '../store.contract.ts';
-import { openS3Store } from './s3-store.ts';
+import { bodyOf, quickTiming, withServer } from './scripted-server.fixture.ts';
 
-const credentials = { accessKeyId: 'salvor-test', secretAccessKey: 'salvor-test-secret' };
-
-/** A server that answers every request as told; for what a sound server does not do. */
-async function withServer(
-  answer: RequestListener,
-  run: (store: Store) => Promise<void>,
-  timing = { connectMs: 1_000, silenceMs: 150, callMs: 2_000 },
-): Promise<void> {
-  const server = createServer(answer).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  const location = parseLocation(`s3://bucket/prefix?endpoint=http://127.0.0.1:${port}`);
-  assert.ok(location.kind === 's3');
-  const store = openS3Store(location, credentials, timing);
-  try {
-    await run(store);
-  } finally {
-    await store.close();
-    server.closeAllConnections();
-    server.close();
-  }
-}
+test('one connection serves call after call, with large bodies too', async () => {
+  const sockets = new Set<unknown>();
+  await withServer(
+    async (request, response) => {
+      sockets.add(request.socket);
+      await bodyOf(request);
+      response.setHeader('etag', '"1"').end('x');
+    },
+    async (store) => {
+      for (let round = 0; round < 3; round++) {
+        await store.put('a', Buffer.alloc(3_000_000));
+        await store.get('a');
+      }
+    },
+  );
+  assert.equal(sockets.size, 1);
+});
 
 describe('the S3 store and a server that misbehaves', () => {
   test('a socket that says nothing does not hang the caller', async () => {
@@ -41,6 +30,7 @@ describe('the S3 store and a server that misbehaves', () => {
         await assert.rejects(store.get('a'), withCode('StoreUnreachable'));
         await assert.rejects(store.put('a', Buffer.from('x')), withCode('StoreUnreachable'));
       },
+      { timing: quickTiming },
     );
   });
 
@@ -53,6 +43,7 @@ describe('the S3 store and a server that misbehaves', () => {
       async (store) => {
         await assert.rejects(store.get('a'), withCode('StoreUnreachable'));
       },
+      { timing: quickTiming },
     );
   });
 
@@ -65,7 +56,7 @@ describe('the S3 store and a server that misbehaves', () => {
       async (store) => {
         await assert.rejects(store.get('a'), withCode('StoreUnreachable'));
       },
-      { connectMs: 1_000, silenceMs: 600_000, callMs: 200 },
+      { timing: { ...quickTiming, silenceMs: 600_000, callMs: 200 } },
     );
   });
 
@@ -94,43 +85,16 @@ describe('the S3 store and a server that misbehaves', () => {
     );
   });
 
-  test('statuses become codes', async () => {
-    for (const [status, body, code, retryable] of [
-      [403, '', 'StoreAccessDenied', false],
-      [503, '<Error><Code>SlowDown</Code></Error>', 'StoreFailed', true],
-      [500, '', 'StoreFailed', true],
-      [429, '', 'StoreFailed', true],
-      [507, '', 'StoreFull', false],
-      [403, '<Error><Code>QuotaExceeded</Code></Error>', 'StoreFull', false],
-      [400, '<Error><Code>ExpiredToken</Code></Error>', 'StoreAccessDenied', false],
-      [400, '<Error><Code>InvalidArgument</Code></Error>', 'StoreFailed', false],
-      [404, '<Error><Code>NoSuchBucket</Code></Error>', 'StoreNotFound', false],
-    ] as const) {
-      await withServer(
-        (_request, response) => {
-          response.writeHead(status, { 'content-type': 'application/xml' });
-          response.end(body);
-        },
-        async (store) => {
-          await assert.rejects(store.put('a', Buffer.from('x')), (error: unknown) => {
-            assert.ok(error instanceof SalvorError);
-            assert.deepEqual([error.code, error.retryable], [code, retryable], `${status} ${body}: ${error.message}`);
-            if (status === 403 && body === '') assert.match(`${error.hint}`, /s3:PutObject on the bucket bucket/);
-            return true;
-          });
-        },
-      );
-    }
-  });
-
   test('a server without conditional writes still keeps an object that is there', async () => {
     let stored = false;
     await withServer(
       (request, response) => {
         if (request.method === 'PUT' && request.headers['if-none-match'] !== undefined) response.writeHead(501);
-        else if (request.method === 'PUT') stored = true;
-        else if (request.method === 'HEAD' && !stored) response.writeHead(404);
-        if (request.method === 'GET') response.write('<ListBucketResult></ListBucketResult>');
+        else if (request.method === 'PUT') {
+          stored = true;
+          response.setHeader('etag', '"1"');
+        } else if (request.method === 'HEAD' && !stored) response.writeHead(404);
+        if (request.method === 'GET') response.write('<ListBucketResult><Name>bucket</Name></ListBucketResult>');
         response.end();
       },
       async (store) => {
@@ -154,6 +118,70 @@ describe('the S3 store and a server that misbehaves', () => {
     );
   });
 
+  test('a page of a proxy is no listing: a store full of data would look empty', async () => {
+    await withServer(
+      (_request, response) => {
+        response.writeHead(200, { 'content-type': 'text/html' });
+        response.end('<html><body>Please log in</body></html>');
+      },
+      async (store) => {
+        await assert.rejects(keysOf(store, ''), withCode('StoreFailed'));
+        await assert.rejects(store.put('a', Buffer.from('x')), withCode('StoreFailed'));
+      },
+    );
+  });
+
+  test('a server that takes a body and never answers does not hang the caller', async () => {
+    await withServer(
+      (request) => request.resume(),
+      async (store) => {
+        await assert.rejects(store.put('a', Buffer.alloc(1_000_000)), withCode('StoreUnreachable'));
+      },
+      { timing: quickTiming },
+    );
+  });
+
+  test('a server that does not take the body does not hang the caller', async () => {
+    await withServer(
+      (request) => request.pause(),
+      async (store) => {
+        await assert.rejects(store.put('a', Buffer.alloc(20_000_000)), withCode('StoreUnreachable'));
+      },
+      { timing: quickTiming },
+    );
+  });
+
+  test('a server that breaks off a large body may have refused it: that is said, and it is tried again', async () => {
+    await withServer(
+      (request) => void request.once('data', () => request.socket.resetAndDestroy()),
+      async (store) => {
+        await assert.rejects(store.put('a', Buffer.alloc(20_000_000)), (error: unknown) => {
+          assert.ok(error instanceof SalvorError && error.retryable && error.code === 'StoreUnreachable');
+          assert.match(`${error.hint}`, /quota/);
+          return true;
+        });
+      },
+    );
+  });
+
+  test('an object too large for memory is refused before it is read', async () => {
+    await withServer(
+      (_request, response) => response.writeHead(200, { 'content-length': String(2 ** 40) }).write('x'),
+      async (store) => {
+        await assert.rejects(store.get('a'), withCode('InvalidInput'));
+      },
+    );
+  });
+
+  test('objects of others whose names are no keys are passed over', async () => {
+    const keys = ['prefix/folder/', 'prefix/a b', 'prefix/ok', 'prefix//x'];
+    const contents = keys.map((key) => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`).join('');
+    await withServer(
+      (_request, response) => response.end(`<ListBucketResult><Name>bucket</Name>${contents}</ListBucketResult>`),
+      async (store) => assert.deepEqual(await keysOf(store, ''), ['ok']),
+    );
+  });
+
   test('an abort by the caller ends a body that stalls', async () => {
     const abort = new AbortController();
     await withServer(
@@ -164,7 +192,7 @@ describe('the S3 store and a server that misbehaves', () => {
       async (store) => {
         await assert.rejects(store.get('a', { signal: abort.signal }), { name: 'AbortError' });
       },
-      { connectMs: 1_000, silenceMs: 600_000, callMs: 600_000 },
+      { timing: { ...quickTiming, silenceMs: 600_000, callMs: 600_000 } },
     );
   });
 

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test } from 'node:test';
+import { zstdCompressSync } from 'node:zlib';
+import { nativeCodec } from './native.ts';
+import { decompressInto } from './zstd.ts';
+
+const plain = Buffer.concat([randomBytes(3000), Buffer.alloc(100_000, 'text ')]);
+const compressed = zstdCompressSync(plain);
+
+test('the libzstd of this Node can be called directly', () => {
+  assert.ok(
+    nativeCodec() !== undefined,
+    'Node does not export it any more: restores and backups are slower than they were',
+  );
+});
+
+test('a frame is decompressed into the memory it is given', () => {
+  const target = Buffer.alloc(plain.length + 5, 0xee);
+  assert.equal(decompressInto(target, compressed, 'It'), plain.length);
+  assert.ok(target.subarray(0, plain.length).equals(plain));
+  assert.deepEqual(target.subarray(plain.length), Buffer.alloc(5, 0xee));
+});
+
+test('what does not fit, is cut or is no frame is damage, and nothing is written past the memory', () => {
+  const memory = Buffer.alloc(plain.length, 0xee);
+  const room = memory.subarray(0, plain.length - 1);
+  for (const hostile of [compressed, compressed.subarray(0, -1), compressed.subarray(3), randomBytes(50)]) {
+    assert.throws(() => decompressInto(room, hostile, 'The blob x'), {
+      code: 'RepositoryCorrupt',
+      message: /^The blob x cannot be decompressed: /,
+    });
+  }
+  assert.equal(memory.at(-1), 0xee);
+});
