@@ -10,10 +10,10 @@ import { createTestRepository, node } from '#repository/fixtures';
 import { hostileJson } from '#repository/hostile-json.fixture';
 import type { BlobId, Repository } from '#repository/types';
 import { createMemoryStore } from '#stores/memory/memory-store';
-import { backupTree } from './backup-tree.ts';
+import { backupTree } from './backup/backup-tree.ts';
 import { makeNode } from './posix/files.ts';
-import { restoreTree, type RestoreTreeResult } from './restore-tree.ts';
-import { verifyTree } from './verify-tree.ts';
+import { restoreTree, type RestoreTreeResult } from './restore/restore-tree.ts';
+import { verifyTree } from './restore/verify-tree.ts';
 
 /** Restoring what somebody made up who has the key: trees as real ones, but for what a generator changed in them. */
 

@@ -1,6 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { createBackupWork } from './backup-work.ts';
-import { createRestoreWork } from './restore-work.ts';
+import { createBackupWork } from './backup/backup-work.ts';
+import { createRestoreWork } from './restore/restore-work.ts';
 import { failureOf, type JobMessage, type WorkerMessage, type WorkerRole, type WorkerStart } from './worker-pool.ts';
 
 /** The program of a thread: does the jobs of its role, one after the other, and answers each. */

@@ -144,7 +144,7 @@ test('SIGTERM stops the mover: it gives its lock back, says that it was cancelle
 
 test('without the right to read everything the mover captures what it may read, and names what it may not', () => {
   // Run by root, the unit test of unreadable files is skipped: here it runs as a root without that capability.
-  const file = join(here, 'backup-tree.test.ts');
+  const file = join(here, 'backup', 'backup-tree.test.ts');
   const caps = ['--bounding-set=-dac_override,-dac_read_search', '--inh-caps=-dac_override,-dac_read_search'];
   const args = [...caps, process.execPath, '--test', '--test-reporter=tap', '--test-name-pattern=^an unreadable', file];
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { exitCodeOf, messagesOf, SalvorError, type ErrorCode } from '#shared/errors';
 import type { BlobId, TreeNode } from '#repository/types';
-import type { TreeLedger } from './tally.ts';
-import { differenceKinds, type Difference } from './differences.ts';
+import type { TreeLedger } from './backup/tally.ts';
+import { differenceKinds, type Difference } from './restore/differences.ts';
 import type { Issue, Skipped } from './issues.ts';
 
 /**

@@ -19,11 +19,11 @@ import { test, type TestContext } from 'node:test';
 import { createRepository, openRepository } from '#repository/repository';
 import type { BlobId, Repository, TreeNode } from '#repository/types';
 import { openDiskStore } from '#stores/disk/disk-store';
-import { backupTree, type BackupTreeResult } from './backup-tree.ts';
+import { backupTree, type BackupTreeResult } from './backup/backup-tree.ts';
 import { makeNode, setTimes } from './posix/files.ts';
 import { writeXattr } from './posix/xattrs.ts';
-import { restoreTree } from './restore-tree.ts';
-import { verifyTree } from './verify-tree.ts';
+import { restoreTree } from './restore/restore-tree.ts';
+import { verifyTree } from './restore/verify-tree.ts';
 
 /** Needs root, and Debian's restic, rsync, acl and libcap2-bin: independent judges of what Salvor reads and writes. */
 

@@ -1,10 +1,10 @@
 import { SalvorError } from '#shared/errors';
 import type { Clock } from '#shared/time';
 import type { BlobId, Repository, TreeNode } from '#repository/types';
-import { createBackupCrew, type BackupCrew } from './backup-crew.ts';
-import { backupImage } from './backup-image.ts';
-import { backupTree } from './backup-tree.ts';
-import { readChangedExtents } from './changed-extents.ts';
+import { createBackupCrew, type BackupCrew } from './backup/backup-crew.ts';
+import { backupImage } from './backup/backup-image.ts';
+import { backupTree } from './backup/backup-tree.ts';
+import { readChangedExtents } from './backup/changed-extents.ts';
 import type { Issue } from './issues.ts';
 import { boundedProgress } from './progress.ts';
 import {
@@ -16,11 +16,11 @@ import {
   type MoverResult,
   type RestoreResult,
 } from './protocol.ts';
-import { restoreImage } from './restore-image.ts';
-import { restoreTree, type RestoreTreeResult } from './restore-tree.ts';
+import { restoreImage } from './restore/restore-image.ts';
+import { restoreTree, type RestoreTreeResult } from './restore/restore-tree.ts';
 import type { BackupTask, MoverTask, RestoreTask } from './task.ts';
-import { verifyImage } from './verify-image.ts';
-import { verifyTree, type VerifyTreeResult } from './verify-tree.ts';
+import { verifyImage } from './restore/verify-image.ts';
+import { verifyTree, type VerifyTreeResult } from './restore/verify-tree.ts';
 
 export interface MoverDeps {
   /** Opens the task's store and the repository in it; both are closed when the repository is disposed. */

@@ -310,11 +310,10 @@ describe('locks', () => {
   }
 
   async function waitForLock(store: Store): Promise<void> {
-    await waitFor(async () => ((await keysOf(store, 'locks/')).length > 0 ? true : undefined), {
-      what: 'the lock of restic',
-      timeoutMs: 30_000,
-      intervalMs: 5,
-    });
+    // Until it is whole it has a temporary name.
+    const isThere = async (): Promise<true | undefined> =>
+      (await keysOf(store, 'locks/')).some((key) => /^locks\/[0-9a-f]{64}$/.test(key)) ? true : undefined;
+    await waitFor(isThere, { what: 'the lock of restic', timeoutMs: 30_000, intervalMs: 5 });
   }
 
   test('of restic are respected', async () => {

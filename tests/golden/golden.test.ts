@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { restoreTree } from '#mover/restore-tree';
+import { restoreTree } from '#mover/restore/restore-tree';
 import { checkRepository } from '#repository/check';
 import { findNode, readContent, walkTree } from '#repository/find';
 import { openRepository } from '#repository/repository';

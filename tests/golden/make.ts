@@ -14,7 +14,7 @@ import { hash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
-import { backupTree } from '#mover/backup-tree';
+import { backupTree } from '#mover/backup/backup-tree';
 import { makeNode, setTimes } from '#mover/posix/files';
 import { writeXattr } from '#mover/posix/xattrs';
 import { createRepository } from '#repository/repository';

@@ -10,21 +10,31 @@ import type { ProtectionDetector } from './detector.ts';
 /**
  * Velero's Schedules, by its own rules: a namespace that is included says nothing yet of a volume. Its data is copied by
  * a file backup (all volumes, or those that the pod's annotation lists) or by a snapshot (of a driver that can, unless
- * snapshots are off). Resource policies are judged by their own file.
+ * snapshots are off). What is not sure to be a copy elsewhere that can be restored is not `full`: a snapshot that stays in
+ * the storage system, files of a server that writes meanwhile, a schedule that has not run. Resource policies are not
+ * evaluated: where there is one, the answer is `partial`.
+ * Source: velero.io/docs, "Schedule API Type", "Backup API Type", "File System Backup", "Resource filtering".
  */
 export const velero: ProtectionDetector = {
   tool: 'velero',
-  detect: ({ index, assets }) => {
+  detect: ({ index, assets, nowMs }) => {
     const volumes = assets.filter((asset) => asset.kind === 'volume' && asset.namespace !== '');
     return index
       .all('Schedule.velero.io')
-      .flatMap((schedule) => volumes.flatMap((asset) => judge(index, schedule, asset) ?? []));
+      .flatMap((schedule) => volumes.flatMap((asset) => judge({ index, nowMs }, schedule, asset) ?? []));
   },
 };
 
-function judge(index: ObjectIndex, schedule: KubeObject, asset: Asset): Protection | undefined {
+interface Cluster {
+  readonly index: ObjectIndex;
+  readonly nowMs: number;
+}
+
+function judge(cluster: Cluster, schedule: KubeObject, asset: Asset): Protection | undefined {
+  const { index } = cluster;
   const template = record(at(schedule['spec'], 'template'));
-  if (!coversNamespace(template, asset.namespace) || !coversKind(template)) return undefined;
+  if (!coversNamespace(template, asset.namespace) || !(covers(template, claims) || covers(template, pods)))
+    return undefined;
   const answer = (state: Protection['state'], reason: string, field: string, value: string): Protection => ({
     asset: asset.id,
     tool: 'velero',
@@ -60,21 +70,103 @@ function judge(index: ObjectIndex, schedule: KubeObject, asset: Asset): Protecti
       'spec.template.defaultVolumesToFsBackup',
       text(template['defaultVolumesToFsBackup']) ?? 'not set',
     );
-  if (at(schedule['spec'], 'paused') === true)
-    return answer('failing', `schedule "${name}" is paused`, 'spec.paused', 'true');
-  const last = lastBackup(index, schedule);
-  const phase = text(at(last?.['status'], 'phase'));
-  if (last !== undefined && phase !== undefined && /Fail/.test(phase))
-    return {
-      ...answer('failing', `the last backup of schedule "${name}" is ${phase}`, 'status.phase', phase),
-      evidence: [evidence(last, 'status.phase', phase)],
-    };
+  const failure = failureOf(cluster, schedule);
+  if (failure !== undefined) {
+    const { object, field, value } = failure;
+    return { ...answer('failing', failure.reason, field, value), evidence: [evidence(object, field, value)] };
+  }
+  const doubt = doubtOf(template, asset, copied);
+  if (doubt !== undefined) return answer('partial', `schedule "${name}" ${doubt.reason}`, doubt.field, doubt.value);
   return answer(
     'full',
-    `schedule "${name}" copies it by ${copied}`,
+    `schedule "${name}" copies it by ${copied.by}`,
     'spec.schedule',
     text(at(schedule['spec'], 'schedule')) ?? '',
   );
+}
+
+interface Failure {
+  readonly object: KubeObject;
+  readonly reason: string;
+  readonly field: string;
+  readonly value: string;
+}
+
+/** Why nothing is copied at all, whatever is selected. Without a cluster only what is written down can be told. */
+function failureOf({ index, nowMs }: Cluster, schedule: KubeObject): Failure | undefined {
+  const { name } = schedule.metadata;
+  if (at(schedule['spec'], 'paused') === true)
+    return { object: schedule, reason: `schedule "${name}" is paused`, field: 'spec.paused', value: 'true' };
+  const state = text(at(schedule['status'], 'phase'));
+  if (state === 'FailedValidation')
+    return { object: schedule, reason: `schedule "${name}" is not valid`, field: 'status.phase', value: state };
+  const location = locationOf(index, schedule);
+  const available = text(at(location?.['status'], 'phase'));
+  if (location !== undefined && available === 'Unavailable') {
+    const reason = `the backup location "${location.metadata.name}" of schedule "${name}" is unavailable`;
+    return { object: location, reason, field: 'status.phase', value: available };
+  }
+  if (index.snapshot.kind !== 'cluster') return undefined;
+  const last = lastBackup(index, schedule);
+  if (last === undefined)
+    return { object: schedule, reason: `schedule "${name}" has never run`, field: 'status.lastBackup', value: 'none' };
+  const phase = text(at(last['status'], 'phase')) ?? 'New';
+  if (/Fail/.test(phase))
+    return {
+      object: last,
+      reason: `the last backup of schedule "${name}" is ${phase}`,
+      field: 'status.phase',
+      value: phase,
+    };
+  const begun = timeOf(last);
+  if (nowMs - Date.parse(begun) > ageMsMax) {
+    const reason = `the last backup of schedule "${name}" is older than ${ageMsMax / dayMs} days`;
+    return { object: last, reason, field: 'status.startTimestamp', value: begun };
+  }
+  return undefined;
+}
+
+const dayMs = 24 * 3_600_000;
+/** A monthly schedule that runs is not older. */
+const ageMsMax = 32 * dayMs;
+
+/** Why what is copied may not be all, or may not be there when it is needed. */
+function doubtOf(template: Fields, asset: Asset, copy: Copy): Omit<Failure, 'object'> | undefined {
+  const policy = text(record(template['resourcePolicy'])['name']);
+  if (policy !== undefined)
+    return {
+      reason: `has the resource policy "${policy}", which may leave it out`,
+      field: 'spec.template.resourcePolicy.name',
+      value: policy,
+    };
+  if (copy.method === 'csi' && template['snapshotMoveData'] !== true)
+    return {
+      reason: 'keeps its CSI snapshot in the storage system of the volume, and is lost with it',
+      field: 'spec.template.snapshotMoveData',
+      value: text(template['snapshotMoveData']) ?? 'not set',
+    };
+  const isServers = asset.signs.some((sign) => sign.means === 'server-files');
+  const hasHook =
+    asset.volume?.labels['pre.hook.backup.velero.io/command'] !== undefined ||
+    records(record(template['hooks'])['resources']).length > 0;
+  if (copy.method === 'files' && isServers && !hasHook)
+    return {
+      reason: 'copies the files of a server while it writes to them, without a hook',
+      field: 'spec.template.hooks',
+      value: 'not set',
+    };
+  return undefined;
+}
+
+/** Where its backups go: the location that it names, or else the default one. */
+function locationOf(index: ObjectIndex, schedule: KubeObject): KubeObject | undefined {
+  const wanted = text(at(record(at(schedule['spec'], 'template')), 'storageLocation'));
+  return index
+    .all('BackupStorageLocation.velero.io')
+    .filter(({ metadata }) => metadata.namespace === schedule.metadata.namespace)
+    .find((location) =>
+      wanted === undefined ? at(location['spec'], 'default') === true : location.metadata.name === wanted,
+    );
 }
 
 function coversNamespace(template: Fields, namespace: string): boolean {
@@ -92,16 +184,14 @@ function globOf(pattern: string): RegExp {
   );
 }
 
-const claimNames = /^(\*|persistentvolumeclaims?|pvcs?|pods?)$/;
+const claims = /^(\*|persistentvolumeclaims?|pvcs?)$/;
+const pods = /^(\*|pods?)$/;
 
 /** A file backup needs the pod in the backup, a snapshot the claim. */
-function coversKind(template: Fields): boolean {
+function covers(template: Fields, kind: RegExp): boolean {
   const included = [...texts(template['includedResources']), ...texts(template['includedNamespaceScopedResources'])];
   const excluded = [...texts(template['excludedResources']), ...texts(template['excludedNamespaceScopedResources'])];
-  return (
-    (included.length === 0 || included.some((one) => claimNames.test(one))) &&
-    !excluded.some((one) => claimNames.test(one))
-  );
+  return (included.length === 0 || included.some((one) => kind.test(one))) && !excluded.some((one) => kind.test(one));
 }
 
 function selectorsOf(template: Fields): Fields[] {
@@ -110,48 +200,61 @@ function selectorsOf(template: Fields): Fields[] {
     .filter((selector) => Object.keys(selector).length > 0);
 }
 
-function copiedBy(index: ObjectIndex, template: Fields, asset: Asset): string | undefined {
+interface Copy {
+  /** In words: `CSI snapshot`. */
+  readonly by: string;
+  readonly method: 'files' | 'csi' | 'provider';
+}
+
+function copiedBy(index: ObjectIndex, template: Fields, asset: Asset): Copy | undefined {
   const { volume } = asset;
-  if (volume === undefined || volume.source === 'hostPath' || volume.mounts.length === 0)
-    return asset.volume?.source === 'claim' ? snapshotOf(index, template, asset) : undefined;
-  const name = volume.volumeName ?? volume.claim ?? '';
+  if (volume === undefined) return undefined;
+  const snapshot = volume.source === 'emptyDir' ? undefined : snapshotOf(index, template, asset);
+  // Only volumes of pods that run are copied as files, and never those of the node.
+  const isMounted = volume.mounts.some(({ role }) => role === 'server');
+  if (volume.source === 'hostPath' || !isMounted || !covers(template, pods))
+    return volume.source === 'hostPath' ? undefined : snapshot;
   const isListed = (list: string): boolean =>
     asset.signs.some((sign) => sign.evidence.some(({ value }) => value.startsWith(`${list}=`)));
   const everything = template['defaultVolumesToFsBackup'] === true || template['defaultVolumesToRestic'] === true;
   if (everything && !isListed('backup.velero.io/backup-volumes-excludes'))
-    return `file backup of all volumes${name === '' ? '' : ` (${name})`}`;
+    return { by: 'file backup of all volumes', method: 'files' };
   if (!everything && isListed('backup.velero.io/backup-volumes'))
-    return 'file backup, listed in the annotation of its pod';
-  return volume.source === 'emptyDir' ? undefined : snapshotOf(index, template, asset);
+    return { by: 'file backup, listed in the annotation of its pod', method: 'files' };
+  return snapshot;
 }
 
-function snapshotOf(index: ObjectIndex, template: Fields, asset: Asset): string | undefined {
-  if (template['snapshotVolumes'] === false) return undefined;
+function snapshotOf(index: ObjectIndex, template: Fields, asset: Asset): Copy | undefined {
+  if (template['snapshotVolumes'] === false || !covers(template, claims)) return undefined;
   const driver = asset.volume?.driver;
   const classes = index.all('VolumeSnapshotClass.snapshot.storage.k8s.io');
   const fits = classes.some(
     (one) => one['driver'] === driver && one.metadata.labels?.['velero.io/csi-volumesnapshot-class'] === 'true',
   );
-  if (fits) return 'CSI snapshot';
+  if (fits) return { by: 'CSI snapshot', method: 'csi' };
   const locations = index.all('VolumeSnapshotLocation.velero.io').length > 0;
   return locations && driver !== undefined && /aws|gce|azure|ebs|pd|disk/i.test(driver)
-    ? 'snapshot of its provider'
+    ? { by: 'snapshot of its provider', method: 'provider' }
     : undefined;
 }
 
+/** The newest backup of the schedule that is not under way, whatever became of it. */
 function lastBackup(index: ObjectIndex, schedule: KubeObject): KubeObject | undefined {
   return index
     .all('Backup.velero.io')
     .filter(
       (backup) =>
+        backup.metadata.namespace === schedule.metadata.namespace &&
         textMap(backup.metadata.labels)['velero.io/schedule-name'] === schedule.metadata.name &&
-        text(at(backup['status'], 'completionTimestamp')) !== undefined,
+        !/^(New|Queued|ReadyToStart|InProgress|WaitingForPluginOperations|Finalizing)?$/.test(
+          text(at(backup['status'], 'phase')) ?? '',
+        ),
     )
-    .toSorted((a, b) =>
-      (text(at(a['status'], 'completionTimestamp')) ?? '') < (text(at(b['status'], 'completionTimestamp')) ?? '')
-        ? 1
-        : -1,
-    )[0];
+    .toSorted((a, b) => (timeOf(a) < timeOf(b) ? 1 : -1))[0];
+}
+
+function timeOf(backup: KubeObject): string {
+  return text(at(backup['status'], 'startTimestamp')) ?? backup.metadata.creationTimestamp ?? '';
 }
 
 function evidence(object: KubeObject, field: string, value: string): Evidence {
