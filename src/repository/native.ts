@@ -10,13 +10,19 @@ import { createRequire } from 'node:module';
  * `node:crypto`, which do the same.
  */
 export interface NativeCodec {
-  /** Compresses into one frame with a level. Undefined if it does not fit the target. */
-  compress(level: number, target: Uint8Array, plain: Uint8Array): number | undefined;
+  /**
+   * Compresses into one frame, with parameters of zstd by their number. Answers the bytes written, or undefined if they do
+   * not fit the target.
+   */
+  compressor(parameters: ZstdParameters): (target: Uint8Array, plain: Uint8Array) => number | undefined;
   /** Decompresses one or more whole frames. Answers the bytes written, or the reason why not. */
   decompress(target: Uint8Array, compressed: Uint8Array): number | string;
   /** AES-256-CTR from this nonce. `target` has the plain text's length, and may be the plain text itself. */
   encryptor(key: Uint8Array): (target: Uint8Array, plain: Uint8Array, nonce: Uint8Array) => void;
 }
+
+/** As `node:zlib` takes them: the numbers of zstd.h. */
+export type ZstdParameters = Readonly<Record<number, number>>;
 
 type Pointer = unknown;
 /** A function of C; what it takes and gives is said where it is bound. */
@@ -34,40 +40,39 @@ function load(): NativeCodec | undefined {
     const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi');
     const program = koffi.load(null);
     const bind: Binder = (name, result, parameters) => program.func(name, result, [...parameters]) as never;
-    return { compress: bindCompress(bind), decompress: bindDecompress(bind), encryptor: bindEncryptor(bind) };
+    return { compressor: bindCompressor(bind), decompress: bindDecompress(bind), encryptor: bindEncryptor(bind) };
   } catch {
     return undefined;
   }
 }
 
-/** ZSTD_c_compressionLevel, of zstd.h. */
-const COMPRESSION_LEVEL = 100;
-
-function bindCompress(bind: Binder): NativeCodec['compress'] {
+function bindCompressor(bind: Binder): NativeCodec['compressor'] {
   type Bytes = Uint8Array;
   const create = bind('ZSTD_createCCtx', 'void *', []) as () => Pointer;
   const set = bind('ZSTD_CCtx_setParameter', 'size_t', ['void *', 'int', 'int']) as (
     context: Pointer,
     parameter: number,
     value: number,
-  ) => number;
+  ) => number | bigint;
   const compress = bind('ZSTD_compress2', 'size_t', ['void *', 'void *', 'size_t', 'const void *', 'size_t']) as (
     context: Pointer,
     to: Bytes,
     toBytes: number,
     from: Bytes,
     fromBytes: number,
-  ) => number;
-  const isError = bind('ZSTD_isError', 'unsigned int', ['size_t']) as (result: number) => number;
-  // One per thread and for its life: calls are synchronous.
-  const context = create();
-  let levelSet = Number.NaN;
-  return (level, target, plain) => {
-    if (level !== levelSet) set(context, COMPRESSION_LEVEL, level);
-    levelSet = level;
-    const written = compress(context, target, target.length, plain, plain.length);
-    // With one whole input and a fresh frame the one error there is is a target that is too small.
-    return isError(written) === 0 ? written : undefined;
+  ) => number | bigint;
+  const isError = bind('ZSTD_isError', 'unsigned int', ['size_t']) as (result: number | bigint) => number;
+  return (parameters) => {
+    // For the life of the thread: calls are synchronous.
+    const context = create();
+    for (const [parameter, value] of Object.entries(parameters)) {
+      if (isError(set(context, Number(parameter), value)) !== 0) throw new Error('ZSTD_CCtx_setParameter failed');
+    }
+    return (target, plain) => {
+      const written = compress(context, target, target.length, plain, plain.length);
+      // With one whole input and a fresh frame the one error there is is a target that is too small.
+      return isError(written) === 0 ? Number(written) : undefined;
+    };
   };
 }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
-import { zstdCompressSync } from 'node:zlib';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { nativeCodec } from './native.ts';
-import { decompressInto } from './zstd.ts';
+import { compress, compressInto, decompressInto } from './zstd.ts';
 
 const plain = Buffer.concat([randomBytes(3000), Buffer.alloc(100_000, 'text ')]);
 const compressed = zstdCompressSync(plain);
@@ -33,3 +33,15 @@ test('what does not fit, is cut or is no frame is damage, and nothing is written
   }
   assert.equal(memory.at(-1), 0xee);
 });
+
+for (const bytes of [1, 100, 64 * 1024, 64 * 1024 + 1, 1024 * 1024]) {
+  test(`${bytes} bytes are compressed alike in both ways, and come back`, () => {
+    const text = Buffer.alloc(bytes, 'a page of a table, ').fill(randomBytes(8), 0, Math.min(8, bytes));
+    const target = Buffer.alloc(bytes + 1024);
+    const written = compressInto(target, text);
+    assert.ok(written !== undefined);
+    assert.ok(zstdDecompressSync(target.subarray(0, written)).equals(text));
+    assert.ok(zstdDecompressSync(compress(text)).equals(text));
+    assert.equal(compressInto(Buffer.alloc(written - 1), text), undefined);
+  });
+}
