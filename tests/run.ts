@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { glob } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cacheDirectory } from '../lab/setup/inputs.mjs';
 import { messagesOf, SalvorError } from '#shared/errors';
 import { formatDuration } from '#shared/time';
 
@@ -16,6 +17,9 @@ import { formatDuration } from '#shared/time';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
+
+/** Every test file is a process of its own: they share what was compiled, here and in later runs. */
+const compileCache = join(cacheDirectory(process.env), 'compiled');
 
 /** A check that said itself what is wrong. */
 class StageFailed extends Error {}
@@ -98,7 +102,11 @@ async function test(
 async function run(what: string, args: readonly string[], command = process.execPath): Promise<void> {
   const begun = Date.now();
   process.stderr.write(`\n== ${what}\n`);
-  const child = spawn(command, ['--disable-warning=ExperimentalWarning', ...args], { cwd: root, stdio: 'inherit' });
+  const child = spawn(command, ['--disable-warning=ExperimentalWarning', ...args], {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+  });
   const code = await new Promise<number>((resolve) => child.on('close', (status) => resolve(status ?? 1)));
   process.stderr.write(`== ${what}: ${code === 0 ? 'passed' : 'FAILED'} in ${formatDuration(Date.now() - begun)}\n`);
   if (code !== 0) throw new StageFailed(what);

@@ -8,16 +8,15 @@ import { assertSound, backUp, killAtEachChange } from './kill.fixture.ts';
 import { createRepository } from './repository.ts';
 
 /**
- * A writer may die at any moment: what it leaves is sound, and the next one goes on from there. Hundreds of kills here,
- * thousands in kill.system.test.ts, and real ones in the mover's.
+ * A writer may die at any moment: what it leaves is sound, and the next one goes on from there. Dozens of kills here,
+ * many more in kill.system.test.ts, and real ones in the mover's.
  */
 
 describe('a backup that is killed', () => {
   for (const how of deaths) {
     test(`at any change, with the change ${how}, leaves what checks clean, and the next one uses all that is indexed`, async () => {
-      let kills = 0;
-      for (const variant of [0, 1, 2, 3]) kills += await killAtEachChange(variant, how);
-      assert.ok(kills >= 24, `only ${kills} kills`);
+      const kills = await killAtEachChange(0, how);
+      assert.ok(kills >= 6, `only ${kills} kills`);
     });
   }
 });
