@@ -231,11 +231,16 @@ export interface Finding {
   readonly evidence: readonly Evidence[];
 }
 
-/** Something that the scan could not see. What would be there counts as unknown. */
+/** Something that the scan could not see. */
 export interface Unseen {
   /** A kind of object, an API group, a file. */
   readonly what: string;
   readonly reason: string;
+  /**
+   * - `data`: assets may be there, so it counts as unknown
+   * - `detail`: it could only have told more of what was seen: sizes, names, rights
+   */
+  readonly hides: 'data' | 'detail';
 }
 
 /** Names an asset. */

@@ -11,6 +11,12 @@ import { openTestLab } from './support/lab.ts';
 import type { TestLab } from './support/lab.ts';
 import { assertNothingLeft } from './support/leftovers.ts';
 
+interface ScannedAsset {
+  readonly id: string;
+  readonly partOf?: string;
+  readonly judgement: { readonly verdict: string; readonly rule: string; readonly of?: string };
+}
+
 const signal = new AbortController().signal;
 let shared: TestLab;
 let result: ProtectShopResult;
@@ -69,6 +75,33 @@ test('nothing that was acknowledged before the backup is missing, and every inva
 
 test('nothing of the runs is left in the cluster or in the storage', async () => {
   await assertNothingLeft(shared);
+});
+
+test('a scan finds every piece of data of the shop that came back, with the right reasons', async () => {
+  const cli = await shared.salvor('protect-shop-scan');
+  const { code, stdout, stderr } = await cli.run(['scan', '-n', 'shop', '-o', 'json']);
+  assert.equal(code, 0, stderr);
+  const { assets } = JSON.parse(stdout) as { assets: ScannedAsset[] };
+  const found = assets
+    .filter(({ partOf, judgement }) => partOf === undefined && judgement.rule !== 'scratch')
+    .map(({ id, judgement }) => [id, judgement.verdict, judgement.of ?? '']);
+  assert.deepEqual(
+    found.toSorted((left, right) => String(left[0]).localeCompare(String(right[0]))),
+    [
+      ['shop/database/carts', 'Protect', ''],
+      ['shop/database/orders-db', 'Protect', ''],
+      ['shop/database/orders-replica', 'Derived', 'shop/database/orders-db'],
+      ['shop/database/payments-db', 'Protect', ''],
+      ['shop/objects/objects', 'Protect', ''],
+      ['shop/queue/events', 'Protect', ''],
+      ['shop/volume/search', 'Derived', 'shop/database/orders-db'],
+      ['shop/volume/thumbs-cache', 'Disposable', ''],
+      ['shop/volume/uploads', 'Protect', ''],
+    ],
+  );
+  const why = await cli.run(['why', 'shop/orders-replica']);
+  assert.match(why.stdout, /Derived of shop\/database\/orders-db/);
+  assert.match(why.stdout, /Evidence .*orders-replica/);
 });
 
 test('the checker notices one payment that is lost', async () => {

@@ -48,8 +48,8 @@ export async function scan(this: CliContext, flags: ScanFlags): Promise<void> {
   const whole = scanReport(snapshot, this.clock.now());
   const report = choose(whole, { namespace: flags.namespace, selector: flags.selector, known });
   await printReport(this, report, flags);
-  const { atRisk, partly, unknown } = report.totals;
-  const open = { unprotected: atRisk + partly + unknown, unknown };
+  const { atRisk, partly, unknown, unseen } = report.totals;
+  const open = { unprotected: atRisk + partly + unknown + unseen, unknown: unknown + unseen };
   if (flags.failOn !== undefined && open[flags.failOn] > 0) this.setExitCode(exitCodes.partial);
 }
 

@@ -1,4 +1,4 @@
-import type { AssetId } from '#api/asset';
+import type { AssetId, Unseen } from '#api/asset';
 import { SalvorError } from '#shared/errors';
 import { withTotals } from './report.ts';
 import type { AssetReport, ScanReport } from './report.ts';
@@ -31,6 +31,7 @@ export function choose(report: ScanReport, { namespace, selector, known }: Choic
       application.namespaces.some((one) => namespaces.has(one)),
     ),
     relations: report.relations.filter((relation) => ids.has(relation.to)),
+    unseen: report.unseen.filter((one) => known?.has(unseenKey(one)) !== true),
     findings: report.findings.filter((finding) => finding.asset === undefined || ids.has(finding.asset)),
   });
 }
@@ -40,7 +41,11 @@ export function baselineKey({ id, judgement, standing }: Pick<AssetReport, 'id' 
   return `${id}|${judgement.verdict}|${standing}`;
 }
 
-/** The assets of an earlier report (`salvor scan -o json`). Throws `InvalidInput` if it is none. */
+function unseenKey({ what }: Pick<Unseen, 'what'>): string {
+  return `unseen|${what}`;
+}
+
+/** What an earlier report (`salvor scan -o json`) holds. Throws `InvalidInput` if it is none. */
 export function readBaseline(file: string, content: string): ReadonlySet<string> {
   const refuse = (why: string): SalvorError =>
     new SalvorError(`${file} is no report of a scan: ${why}`, {
@@ -53,13 +58,14 @@ export function readBaseline(file: string, content: string): ReadonlySet<string>
   } catch {
     throw refuse('it is no JSON');
   }
-  const { kind, assets } = (value ?? {}) as { readonly kind?: unknown; readonly assets?: unknown };
+  const { kind, assets, unseen } = (value ?? {}) as { kind?: unknown; assets?: unknown; unseen?: unknown };
   if (kind !== 'ScanReport' || !Array.isArray(assets)) throw refuse('it has no assets');
-  return new Set(
-    (assets as AssetReport[]).flatMap((asset) =>
+  return new Set([
+    ...(assets as AssetReport[]).flatMap((asset) =>
       typeof asset?.id === 'string' && typeof asset.judgement?.verdict === 'string' ? [baselineKey(asset)] : [],
     ),
-  );
+    ...(Array.isArray(unseen) ? (unseen as Unseen[]).flatMap((one) => (one?.what ? [unseenKey(one)] : [])) : []),
+  ]);
 }
 
 /** An asset by what a person calls it: `shop/uploads`, `uploads`, or its whole id. Throws `NotFound`, or `Usage` if several fit. */

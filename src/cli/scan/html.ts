@@ -49,9 +49,13 @@ ${unseen(report)}
 
 function verdictLine({ totals }: ScanReport): string {
   const open = totals.atRisk + totals.unknown;
-  return open === 0
-    ? '<p class="protected"><b>Everything that must be kept is protected.</b></p>'
-    : `<p class="at-risk"><b>${open} of ${totals.assets} pieces of data would be lost</b> if this cluster were lost now.</p>`;
+  if (open > 0)
+    return `<p class="at-risk"><b>${open} of ${totals.assets} pieces of data would be lost</b> if this cluster were lost now.</p>`;
+  if (totals.partly > 0)
+    return `<p class="partly"><b>${totals.partly} of ${totals.assets} pieces of data are protected only partly.</b></p>`;
+  return totals.unseen > 0
+    ? '<p class="unknown"><b>Everything that was seen is protected, and not everything could be seen.</b></p>'
+    : '<p class="protected"><b>Everything that must be kept is protected.</b></p>';
 }
 
 function tile(standing: Standing, assets: readonly AssetReport[]): string {
@@ -85,7 +89,7 @@ function row(asset: AssetReport): string {
 function unseen(report: ScanReport): string {
   if (report.unseen.length === 0) return '';
   const items = report.unseen.map(({ what, reason }) => `<li>${html(what)}: ${html(reason)}</li>`).join('');
-  return `<h2>What could not be seen</h2><p>What is there counts as not known.</p><ul>${items}</ul>`;
+  return `<h2>What could not be seen</h2><p>What may hold data there counts as not known.</p><ul>${items}</ul>`;
 }
 
 function cssClass(standing: Standing): string {

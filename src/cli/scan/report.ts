@@ -31,6 +31,8 @@ export interface Totals {
   readonly atRisk: number;
   readonly unknown: number;
   readonly nothingToDo: number;
+  /** What could not be seen and may hold data: kinds of objects, API groups, files. Each counts as unknown. */
+  readonly unseen: number;
 }
 
 export interface ScanReport {
@@ -103,6 +105,7 @@ export function withTotals(report: Omit<ScanReport, 'totals'> & { readonly total
       atRisk: count('at risk'),
       unknown: count('unknown'),
       nothingToDo: count('nothing to do'),
+      unseen: report.unseen.filter(({ hides }) => hides === 'data').length,
     },
     ...rest,
   };

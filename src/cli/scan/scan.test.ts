@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { snapshotOfFiles, snapshotOfManifests } from '#discovery/snapshot/manifests';
 import { csvCell, html, jsonText, plain, plainTree } from '../output/plain.ts';
-import { choose, baselineKey, findAsset, labelSelector } from './choose.ts';
+import { baselineKey, choose, findAsset, labelSelector, readBaseline } from './choose.ts';
 import { scanCsv } from './csv.ts';
 import { scanDot } from './graph.ts';
 import { scanHtml } from './html.ts';
@@ -132,6 +132,15 @@ test('a baseline leaves only what is new or judged otherwise', () => {
     ['carts'],
   );
   assert.equal(choose(shop, { known }).totals.atRisk, 1);
+});
+
+test('what could not be read counts as unknown, also where all that was read is fine, until a baseline knows it', () => {
+  const blind = reportOf('kind: [');
+  assert.equal(blind.totals.unseen, 1);
+  assert.match(scanTable(blind), /1 kind or file NOT SEEN/);
+  assert.match(scanHtml(blind), /not everything could be seen/);
+  const known = readBaseline('baseline.json', jsonText(blind));
+  assert.equal(choose(blind, { known }).totals.unseen, 0);
 });
 
 test('label selectors select as kubectl does', () => {

@@ -53,7 +53,10 @@ export function scanTable(report: ScanReport, wide = false): string {
 /** What to do next, told on stderr. */
 export function nextSteps(report: ScanReport): string {
   const first = report.assets.filter(isCounted).toSorted(byRank)[0];
-  if (first === undefined) return 'Nothing was found that holds data.';
+  if (first === undefined)
+    return report.totals.unseen === 0
+      ? 'Nothing was found that holds data.'
+      : 'Nothing that holds data was found in what could be seen.';
   const why = `Why?  salvor why ${plain(shortName(first))}`;
   return report.totals.atRisk + report.totals.unknown === 0
     ? `\n${why}`
@@ -77,6 +80,9 @@ function headline({ source, totals, applications }: ScanReport): string {
     `${totals.atRisk} AT RISK`,
     ...(totals.unknown > 0 ? [`${totals.unknown} UNKNOWN`] : []),
     `${totals.nothingToDo} need nothing`,
+    ...(totals.unseen > 0
+      ? [`${totals.unseen} ${totals.unseen === 1 ? 'kind or file' : 'kinds or files'} NOT SEEN`]
+      : []),
   ].join('   ');
   return `${cutMiddle(plain(source), 40)}: ${what}.\n${counts}`;
 }
@@ -153,13 +159,15 @@ function nameOfId(id: string): string {
   return id.slice(id.lastIndexOf('/') + 1);
 }
 
-function unseenLines({ unseen }: ScanReport, width: number): string[] {
+/** First what may hold data. */
+function unseenLines(report: ScanReport, width: number): string[] {
+  const unseen = report.unseen.toSorted((a, b) => (a.hides < b.hides ? -1 : a.hides > b.hides ? 1 : 0));
   if (unseen.length === 0) return [];
   const shown = unseen
     .slice(0, unseenShownMax)
     .map(({ what, reason }) => cutMiddle(`  ${plain(what)}: ${plain(reason)}`, width));
   const more = unseen.length > unseenShownMax ? [`  and ${unseen.length - unseenShownMax} more: -o json`] : [];
-  return ['', 'Could not see, so what is there counts as unknown:', ...shown, ...more];
+  return ['', 'Could not see, and what may hold data there counts as unknown:', ...shown, ...more];
 }
 
 function worst(assets: readonly AssetReport[]): number {

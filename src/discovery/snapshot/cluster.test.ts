@@ -116,7 +116,17 @@ test('a cluster is read page by page; what may not be read is told, and the rest
     ['broken.example.com/v1', 'secrets'],
   );
   assert.match(snapshot.unseen[1]?.reason ?? '', /forbidden/);
+  assert.deepEqual(new Set(snapshot.unseen.map(({ hides }) => hides)), new Set(['data']));
   assert.equal(progress.at(-1), '4 of 4 kinds read');
+});
+
+test('a cluster of which nothing that may hold data can be read is no empty cluster', async () => {
+  const forbidden = { kind: 'Status', code: 403, reason: 'Forbidden', message: 'is forbidden' };
+  await using cluster = await fakeCluster((url) =>
+    /pods|secrets|persistentvolumeclaims/.test(url.pathname) ? forbidden : answers(url),
+  );
+  const scanning = snapshotOfCluster(cluster.client, { onProgress: () => undefined }, new AbortController().signal);
+  await assert.rejects(scanning, { code: 'ClusterForbidden', message: 'Nothing in the cluster can be listed' });
 });
 
 test('of roles only the metadata is asked for, of events nothing, and of pods only little is kept', async () => {

@@ -4,7 +4,7 @@ import type { KubeObject, Resource } from '#api/objects';
 import { servedResources } from '#kube/api-resources';
 import type { KubeClient } from '#kube/client';
 import { mapLimit } from '#shared/async';
-import { isAbort, messageOf } from '#shared/errors';
+import { SalvorError, isAbort, messageOf } from '#shared/errors';
 import { at, record, records, textMap } from '../fields.ts';
 import { normalize } from './normalize.ts';
 import { redact } from './redact.ts';
@@ -68,7 +68,18 @@ export interface ClusterScope {
   readonly onProgress: (text: string) => void;
 }
 
-/** Reads a cluster with get and list only. What may not be read, or fails, is told and counts as unknown. */
+/** Groups that only tell how storage is made. */
+const storageGroups = new Set([
+  'storage.k8s.io',
+  'snapshot.storage.k8s.io',
+  'groupsnapshot.storage.k8s.io',
+  'storagemigration.k8s.io',
+]);
+
+/**
+ * Reads a cluster with get and list only. What may not be read, or fails, is told, and counts as unknown. Throws
+ * `ClusterForbidden`, or why the first list failed, if nothing of what may hold data can be read.
+ */
 export async function snapshotOfCluster(
   client: KubeClient,
   scope: ClusterScope,
@@ -77,10 +88,15 @@ export async function snapshotOfCluster(
   const served = await servedResources(client, signal);
   const unseen: Unseen[] = served.unavailable
     .filter(({ groupVersion }) => !measurementGroups.test(groupVersion.split('/')[0] ?? ''))
-    .map(({ groupVersion, reason }) => ({ what: groupVersion, reason }));
+    .map(({ groupVersion, reason }) => ({
+      what: groupVersion,
+      reason,
+      hides: hides(groupVersion.split('/')[0] ?? ''),
+    }));
   const wanted = served.resources.filter(
     (resource) => !measurementGroups.test(resource.group) && !skippedKinds.has(groupKind(resource)),
   );
+  const refused: { resource: Resource; error: unknown }[] = [];
   let done = 0;
   const lists = await mapLimit(
     wanted,
@@ -90,7 +106,7 @@ export async function snapshotOfCluster(
         return await listKind(client, { resource, namespace: scope.namespace }, both);
       } catch (error) {
         if (isAbort(error)) throw error;
-        unseen.push({ what: resourceName(resource), reason: messageOf(error) });
+        refused.push({ resource, error });
         return [];
       } finally {
         scope.onProgress(`${++done} of ${wanted.length} kinds read`);
@@ -98,6 +114,13 @@ export async function snapshotOfCluster(
     },
     signal,
   );
+  const hidden = ({ group, kind, namespaced }: Resource): Unseen['hides'] =>
+    scope.namespace !== undefined && !namespaced ? 'detail' : hides(group, kind);
+  const holding = wanted.filter((resource) => hidden(resource) === 'data').length;
+  const hiding = refused.filter(({ resource }) => hidden(resource) === 'data');
+  if (hiding.length > 0 && hiding.length === holding) throw nothingSeen(scope, hiding[0]?.error);
+  for (const { resource, error } of refused)
+    unseen.push({ what: resourceName(resource), reason: messageOf(error), hides: hidden(resource) });
   const objects = lists.flat();
   objects.push(...(await writtenEndpoints(client, objects, signal)));
   return {
@@ -106,6 +129,22 @@ export async function snapshotOfCluster(
     objects,
     unseen: unseen.toSorted((a, b) => (a.what < b.what ? -1 : 1)),
   };
+}
+
+/** Whether assets may be among the objects of a kind, or only more about those that other kinds tell of. */
+function hides(group: string, kind = ''): Unseen['hides'] {
+  const known = metadataGroups.has(group) || storageGroups.has(group);
+  return known || metadataKinds.has(group === '' ? kind : `${kind}.${group}`) ? 'detail' : 'data';
+}
+
+function nothingSeen({ namespace }: ClusterScope, cause: unknown): SalvorError {
+  const where = namespace === undefined ? 'the cluster' : `namespace ${namespace}`;
+  const code = cause instanceof SalvorError ? cause.code : 'ClusterUnreachable';
+  return new SalvorError(`Nothing in ${where} can be listed`, {
+    code,
+    hint: 'Ask for the right to list, as the ClusterRole "view" gives it, or name a namespace of yours with -n.',
+    cause,
+  });
 }
 
 interface Listing {

@@ -47,7 +47,7 @@ export async function snapshotOfManifests(from: string, stdin: Readable, signal:
   const source = await readSource(from, stdin, signal);
   const snapshot = snapshotOfFiles(source.files);
   const name = from === '-' ? 'stdin' : from;
-  return { ...snapshot, source: name, unseen: [...source.skipped, ...snapshot.unseen] };
+  return { ...snapshot, source: name, unseen: [...source.skipped.map(hidingData), ...snapshot.unseen] };
 }
 
 /** The snapshot that files describe. Pure. */
@@ -64,22 +64,28 @@ export function snapshotOfFiles(files: readonly SourceFile[]): Snapshot {
       (document) => isKustomization(file.path) || (hasKind.test(document) && !skippedKinds.test(document)),
     );
     documents.push(...parsed.documents);
-    unseen.push(...parsed.problems);
+    unseen.push(...parsed.problems.map(hidingData));
     if (parsed.templates > 0) templates.set(file.path, parsed.templates);
   }
   for (const chart of charts)
     if (chart.templates > 0)
-      unseen.push({ what: chart.folder, reason: `is a Helm chart: its ${chart.templates} templates are not rendered` });
+      unseen.push({
+        what: chart.folder,
+        reason: `is a Helm chart: its ${chart.templates} templates are not rendered`,
+        hides: 'data',
+      });
   for (const [file, count] of templates)
     unseen.push({
       what: file,
       reason: `holds ${count === 1 ? 'a template' : `${count} templates`} that only Helm can read`,
+      hides: 'data',
     });
   const placement = place(documents, new Map(files.map((file) => [file.path, file.content])));
   if (placement.patches.length > 0)
     unseen.push({
       what: `${placement.patches.length} patches`,
       reason: `are not applied: ${placement.patches.slice(0, 3).join(', ')}`,
+      hides: 'detail',
     });
   const objects = new Map<string, KubeObject>();
   const add = (object: KubeObject): void => {
@@ -87,7 +93,7 @@ export function snapshotOfFiles(files: readonly SourceFile[]): Snapshot {
   };
   for (const document of placement.placed) {
     const normalized = normalize(document.value, document.mapText);
-    if ('problem' in normalized) unseen.push({ what: document.file, reason: normalized.problem });
+    if ('problem' in normalized) unseen.push({ what: document.file, reason: normalized.problem, hides: 'data' });
     else if ('object' in normalized) add(placed(normalized.object, document));
   }
   for (const object of inferFromHelm(
@@ -107,6 +113,10 @@ export function snapshotOfFiles(files: readonly SourceFile[]): Snapshot {
     objects: [...objects.values()].map(redact),
     unseen,
   };
+}
+
+function hidingData(problem: Pick<Unseen, 'what' | 'reason'>): Unseen {
+  return { ...problem, hides: 'data' };
 }
 
 /** Gives an object the namespace and name that its overlay gives it. */

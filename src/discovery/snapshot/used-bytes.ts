@@ -18,7 +18,8 @@ export async function measureUsedBytes(client: KubeClient, snapshot: Snapshot, s
     .filter((object) => groupKindOf(object) === 'Node')
     .map(({ metadata }) => metadata.name);
   const usedBytes = new Map<string, number>();
-  const unseen: Unseen[] = nodes.length > 0 ? [] : [{ what: 'used bytes', reason: 'no node may be listed' }];
+  const unseen: Unseen[] =
+    nodes.length > 0 ? [] : [{ what: 'used bytes', reason: 'no node may be listed', hides: 'detail' }];
   await mapLimit(
     nodes,
     nodesMax,
@@ -29,7 +30,7 @@ export async function measureUsedBytes(client: KubeClient, snapshot: Snapshot, s
           usedBytes.set(claim, bytes);
       } catch (error) {
         if (isAbort(error)) throw error;
-        unseen.push({ what: `used bytes on node ${node}`, reason: messageOf(error) });
+        unseen.push({ what: `used bytes on node ${node}`, reason: messageOf(error), hides: 'detail' });
       }
     },
     signal,
