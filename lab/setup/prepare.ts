@@ -20,7 +20,8 @@ export async function prepareSystem(): Promise<Record<string, string>> {
   const folder = join(cache, 'test-bin');
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  for (const name of ['versitygw', 'rclone', 'csi-sanity']) await symlink(binaries.path(name), join(folder, name));
+  for (const name of ['versitygw', 'rclone', 'csi-sanity', 'restic'])
+    await symlink(binaries.path(name), join(folder, name));
   return { SALVOR_LAB_BIN: folder };
 }
 
