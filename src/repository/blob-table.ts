@@ -12,6 +12,7 @@ export interface TableView {
 export interface BlobTable {
   /** Rows in use. Before the next `view`, a blob may have several. */
   readonly count: number;
+  /** The memory of the rows: another one when it has grown. */
   readonly records: Uint32Array<SharedArrayBuffer>;
   /** Adds as many of these records as there is room for, and answers how many. Their packs count from `firstPack`. */
   append(records: Uint32Array, firstPack: number): number;
@@ -22,14 +23,25 @@ export interface BlobTable {
 }
 
 const SLOTS_FIRST = 1024;
+/** Memory for so many rows at first, and then times as much whenever it is full: most repositories are small. */
+const ROWS_FIRST = 1024;
+const GROWTH = 4;
 
 export function createBlobTable(capacity: number, seed: number): BlobTable {
-  // Reserved, not taken: a page of it costs memory when it is first written.
-  const records = new Uint32Array(new SharedArrayBuffer(capacity * RECORD_BYTES));
+  let records = createRecords(Math.min(capacity, ROWS_FIRST));
   let slots = createSlots(SLOTS_FIRST);
   /** Rows that are in the slots, and all rows. */
   let placed = 0;
   let count = 0;
+
+  /** What was given to others stays as it is. */
+  const reserve = (rows: number): void => {
+    const room = records.length / RECORD_WORDS;
+    if (rows <= room) return;
+    const larger = createRecords(Math.min(capacity, Math.max(rows, room * GROWTH)));
+    larger.set(records.subarray(0, count * RECORD_WORDS));
+    records = larger;
+  };
 
   const placeAll = (): void => {
     let first = placed;
@@ -42,12 +54,15 @@ export function createBlobTable(capacity: number, seed: number): BlobTable {
   };
 
   return {
-    records,
+    get records() {
+      return records;
+    },
     get count() {
       return count;
     },
     append(added, firstPack) {
       const rows = Math.min(added.length / RECORD_WORDS, capacity - count);
+      reserve(count + rows);
       const start = count * RECORD_WORDS;
       const end = start + rows * RECORD_WORDS;
       records.set(rows * RECORD_WORDS === added.length ? added : added.subarray(0, rows * RECORD_WORDS), start);
@@ -109,6 +124,10 @@ function findSlot({ count, records, slots }: TableView, { words, at, hash }: Wan
     if (row < 0) return slot;
     if (row < count && isSameBlob(words, at, records, row * RECORD_WORDS)) return slot;
   }
+}
+
+function createRecords(rows: number): Uint32Array<SharedArrayBuffer> {
+  return new Uint32Array(new SharedArrayBuffer(rows * RECORD_BYTES));
 }
 
 function createSlots(count: number): Uint32Array<SharedArrayBuffer> {

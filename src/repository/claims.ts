@@ -29,12 +29,17 @@ export const CLAIMS_MAX = (SLOTS / 8) * 7;
 const STATE = 0;
 const ID_WORDS = 8;
 const SLOT_WORDS = 1 + ID_WORDS;
-/** Words before the first slot: how many are in use, and the seed of this table. */
+/** Words before the first slot: how many are in use, the seed of this table, and its round. */
 const USED = 0;
 const SEED = 1;
-const HEADER_WORDS = 2;
+const ROUND = 2;
+const HEADER_WORDS = 3;
 
-const FREE = 0;
+/**
+ * A state belongs to a round, which is in the bits above these; a slot of an earlier round is free. So to empty the table
+ * is to begin a round, and memory that was never needed is never touched.
+ */
+const STATE_BITS = 2;
 /** The id is being written. Whoever reads it waits a few nanoseconds. */
 const WRITING = 1;
 const stateOf: Readonly<Record<BlobType, number>> = { data: 2, tree: 3 };
@@ -42,7 +47,9 @@ const stateOf: Readonly<Record<BlobType, number>> = { data: 2, tree: 3 };
 export function createClaims(): Claims {
   const shared = new SharedArrayBuffer((HEADER_WORDS + SLOTS * SLOT_WORDS) * Int32Array.BYTES_PER_ELEMENT);
   // Unknown to whoever makes the data: nobody can craft blobs that all fall on one slot.
-  new Int32Array(shared)[SEED] = randomInt(2 ** 32) | 0;
+  const words = new Int32Array(shared);
+  words[SEED] = randomInt(2 ** 32) | 0;
+  words[ROUND] = 1;
   return openClaims(shared);
 }
 
@@ -58,8 +65,11 @@ export function openClaims(shared: SharedArrayBuffer): Claims {
     return true;
   };
 
-  /** The word where the slot of the wanted blob begins, or where it could be written. */
-  const search = (state: number): { readonly slot: number; readonly found: boolean } => {
+  const inRound = (state: number): number => (Atomics.load(words, ROUND) << STATE_BITS) | state;
+
+  /** The word where the slot of the wanted blob begins, or where it could be written; `is` is its state. */
+  const search = (state: number): { readonly slot: number; readonly found: boolean; readonly is: number } => {
+    const writing = inRound(WRITING);
     let place = seed;
     for (const word of wantedWords) {
       place = Math.imul(place ^ word, 0x9e37_79b1);
@@ -68,9 +78,9 @@ export function openClaims(shared: SharedArrayBuffer): Claims {
     for (let step = 0; ; step++) {
       const slot = HEADER_WORDS + ((place + step) & (SLOTS - 1)) * SLOT_WORDS;
       let is = Atomics.load(words, slot + STATE);
-      while (is === WRITING) is = Atomics.load(words, slot + STATE);
-      if (is === FREE) return { slot, found: false };
-      if (is === state && isWanted(slot)) return { slot, found: true };
+      while (is === writing) is = Atomics.load(words, slot + STATE);
+      if (is < writing) return { slot, found: false, is };
+      if (is === state && isWanted(slot)) return { slot, found: true, is };
     }
   };
 
@@ -80,13 +90,13 @@ export function openClaims(shared: SharedArrayBuffer): Claims {
       return Atomics.load(words, USED);
     },
     claim(type, id) {
-      const state = stateOf[type];
+      const state = inRound(stateOf[type]);
       wanted.set(id);
       for (;;) {
-        const { slot, found } = search(state);
+        const { slot, found, is } = search(state);
         if (found) return false;
         if (Atomics.load(words, USED) >= CLAIMS_MAX) return true;
-        if (Atomics.compareExchange(words, slot + STATE, FREE, WRITING) !== FREE) continue;
+        if (Atomics.compareExchange(words, slot + STATE, is, inRound(WRITING)) !== is) continue;
         words.set(wantedWords, slot + 1);
         Atomics.store(words, slot + STATE, state);
         Atomics.add(words, USED, 1);
@@ -95,10 +105,10 @@ export function openClaims(shared: SharedArrayBuffer): Claims {
     },
     has(type, id) {
       wanted.set(id);
-      return search(stateOf[type]).found;
+      return search(inRound(stateOf[type])).found;
     },
     clear() {
-      words.fill(FREE, HEADER_WORDS);
+      Atomics.add(words, ROUND, 1);
       Atomics.store(words, USED, 0);
     },
   };

@@ -9,7 +9,7 @@ import { createRepository } from './repository.ts';
 
 /**
  * A writer may die at any moment: what it leaves is sound, and the next one goes on from there. Dozens of kills here,
- * many more in kill.system.test.ts, and real ones in the mover's.
+ * thousands in kill.system.test.ts, and real ones in the mover's.
  */
 
 describe('a backup that is killed', () => {

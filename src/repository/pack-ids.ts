@@ -25,8 +25,12 @@ export interface PackIdsOptions {
   readonly recentMax: number;
 }
 
+/** Memory for so many ids at first, and then times as much whenever it is full. */
+const IDS_FIRST = 1024;
+const GROWTH = 4;
+
 export function createPackIds({ folder, recentMax }: PackIdsOptions): PackIds {
-  let recent = createRecent(recentMax);
+  let recent = createRecent(Math.min(recentMax, IDS_FIRST));
   let filed = 0;
   let count = 0;
   let file: ScratchFile | undefined;
@@ -46,7 +50,13 @@ export function createPackIds({ folder, recentMax }: PackIdsOptions): PackIds {
         file.append(recent);
         filed = count;
         // Not the same memory again: others may be reading it.
-        recent = createRecent(recentMax);
+        recent = createRecent(Math.min(recentMax, IDS_FIRST));
+      }
+      const room = recent.length / ID_BYTES;
+      if (count - filed === room) {
+        const larger = createRecent(Math.min(recentMax, room * GROWTH));
+        larger.set(recent);
+        recent = larger;
       }
       recent.set(bytesOf(words, at, ID_WORDS), (count - filed) * ID_BYTES);
       count++;

@@ -6,7 +6,7 @@ import { PACK_MEMORY_BYTES } from './pack.ts';
  * what bounds the memory of a backup, and what makes fast readers wait for a slow store: who finds none free waits.
  */
 export interface PackMemory {
-  /** To be given to another thread, for `openPackMemory`. */
+  /** To be given to another thread, for `openPackMemory`. Makes all of the memory. */
   readonly shared: SharedPackMemory;
   /** Memory for one pack, or undefined if all is in use. */
   tryTake(): MemorySlot | undefined;
@@ -16,7 +16,7 @@ export interface PackMemory {
   take(signal?: AbortSignal): Promise<MemorySlot>;
   /** Gives memory back, from any thread. */
   release(slot: number): void;
-  /** Makes more of it. Threads that were given `shared` before do not see it. */
+  /** Allows more of it. Threads that were given `shared` before do not see it. */
   add(slots: number): void;
 }
 
@@ -38,29 +38,42 @@ const SLOTS_MAX = 1024;
 const FREE = 0;
 const TAKEN = 1;
 
-/** Pages that are never written take no memory, so slots that are never needed cost nothing. */
+/**
+ * Memory is made when it is first taken: who only reads, or writes little, needs next to none. Until other threads are
+ * to share it, it is the process' own, which the garbage collector gives back in time, as it does not with shared memory.
+ */
 export function createPackMemory(slots: number): PackMemory {
   const control = new SharedArrayBuffer((FIRST_SLOT + SLOTS_MAX) * Int32Array.BYTES_PER_ELEMENT);
-  const memory = openPackMemory({ slots: [], control });
-  memory.add(slots);
-  return memory;
+  return overSlots({ slots: [], control }, slots);
 }
 
 export function openPackMemory(shared: SharedPackMemory): PackMemory {
+  return overSlots(shared, shared.slots.length);
+}
+
+function overSlots(shared: SharedPackMemory, count: number): PackMemory {
   const control = new Int32Array(shared.control);
   const slots = [...shared.slots];
-  const buffers = slots.map((slot) => Buffer.from(slot));
+  const buffers: (Buffer | undefined)[] = slots.map((slot) => Buffer.from(slot));
+  let slotsAllowed = count;
 
   const tryTake = (): MemorySlot | undefined => {
-    for (const [slot, buffer] of buffers.entries()) {
-      if (Atomics.compareExchange(control, FIRST_SLOT + slot, FREE, TAKEN) === FREE) return { slot, buffer };
+    for (let slot = 0; slot < slotsAllowed; slot++) {
+      if (Atomics.compareExchange(control, FIRST_SLOT + slot, FREE, TAKEN) === FREE)
+        return { slot, buffer: (buffers[slot] ??= Buffer.allocUnsafeSlow(PACK_MEMORY_BYTES)) };
     }
     return undefined;
   };
 
   return {
     get shared() {
-      return { slots: [...slots], control: shared.control };
+      // A buffer that is in use stays its user's; who takes that slot next gets the shared one.
+      for (let slot = slots.length; slot < slotsAllowed; slot++) {
+        const memory = new SharedArrayBuffer(PACK_MEMORY_BYTES);
+        slots.push(memory);
+        buffers[slot] = Buffer.from(memory);
+      }
+      return { slots, control: shared.control };
     },
     tryTake,
     takeBlocking() {
@@ -86,12 +99,8 @@ export function openPackMemory(shared: SharedPackMemory): PackMemory {
       Atomics.add(control, RELEASES, 1);
       Atomics.notify(control, RELEASES);
     },
-    add(count) {
-      for (let made = 0; made < count && slots.length < SLOTS_MAX; made++) {
-        const slot = new SharedArrayBuffer(PACK_MEMORY_BYTES);
-        slots.push(slot);
-        buffers.push(Buffer.from(slot));
-      }
+    add(more) {
+      slotsAllowed = Math.min(SLOTS_MAX, slotsAllowed + more);
     },
   };
 }
