@@ -78,7 +78,12 @@ export async function* readLocks(vault: Vault, signal?: AbortSignal): AsyncItera
   }
 }
 
-async function readLock(vault: Vault, id: string, signal: AbortSignal | undefined): Promise<FoundLock | undefined> {
+/** One of them; undefined if it was given back. */
+export async function readLock(
+  vault: Vault,
+  id: string,
+  signal: AbortSignal | undefined,
+): Promise<FoundLock | undefined> {
   try {
     const fields = await loadFile(vault, 'locks', id, signal);
     return within(`The file locks/${id}`, () => decodeLock(fields, id));

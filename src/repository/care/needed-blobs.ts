@@ -45,7 +45,7 @@ export async function addNeeded(
       if (!(error instanceof SalvorError && error.code === 'RepositoryCorrupt')) throw error;
       throw new SalvorError(`The snapshot ${snapshot.id} of ${snapshot.time} is not whole: ${messageOf(error)}`, {
         code: 'RepositoryCorrupt',
-        hint: 'Nothing was deleted. Look with `salvor repo check`, then see `salvor repo repair --help`.',
+        hint: 'Nothing was deleted. See all damage with `salvor verify`; give a snapshot up with `salvor repo forget ID`.',
         cause: error,
       });
     }

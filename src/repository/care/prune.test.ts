@@ -95,13 +95,6 @@ describe('a prune with nobody else at work', () => {
     await assertWhole(scene);
   });
 
-  test('stops rewriting at its budget of time', async () => {
-    const scene = await makeScene();
-    await forget(scene, 'first');
-    assert.equal((await prune(scene.store, { maxRepackMs: 0 })).repackedPacks, 0);
-    await assertWhole(scene);
-  });
-
   test('keeps one copy of a blob that is stored twice', async () => {
     const scene = await makeScene();
     await using one = await open(scene.store);

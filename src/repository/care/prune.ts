@@ -30,8 +30,6 @@ export interface PruneRequest extends PruneLimits {
   readonly exclusive: boolean;
   /** Says what would be done. */
   readonly dryRun: boolean;
-  /** No further pack is rewritten after this many milliseconds. */
-  readonly maxRepackMs: number | undefined;
   readonly onProgress?: ((progress: PruneProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -81,14 +79,14 @@ export async function requireDelete(vault: Vault, signal?: AbortSignal): Promise
     if (!(error instanceof SalvorError && error.code === 'StoreAccessDenied')) throw error;
     throw new SalvorError(`These credentials may not delete in ${vault.store.location}`, {
       code: 'StoreAccessDenied',
-      hint: 'Nothing was changed. Use the credentials of the pruner: docs/guide/repository.md, "Ransomware".',
+      hint: 'Nothing was changed. Give credentials with the right to delete, which writers need not have.',
       cause: error,
     });
   }
 }
 
 async function pruneLocked(access: Access, request: PruneRequest, locked: Locked): Promise<PruneReport> {
-  const { vault, clock } = access;
+  const { vault } = access;
   const { signal, session } = locked;
   const tell = (phase: PruneProgress['phase'], done: number, total: number): void =>
     request.onProgress?.({ phase, done, total });
@@ -103,12 +101,10 @@ async function pruneLocked(access: Access, request: PruneRequest, locked: Locked
   const sorted = sortMarks(facts, new Set(plan.rescue), before);
   if (request.dryRun) return reportOf(facts, plan, { waitingFor: before, marked: sorted.waiting });
 
-  const deadlineMs = request.maxRepackMs === undefined ? Infinity : clock.now() + request.maxRepackMs;
   const repacked = await repack({
     vault,
     survey: facts,
     packs: new Set(plan.repack),
-    isOver: () => clock.now() >= deadlineMs,
     onPack: (done, total) => tell('rewriting packs', done, total),
     signal,
   });

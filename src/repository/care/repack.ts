@@ -21,8 +21,6 @@ export interface RepackRequest {
   readonly survey: Survey;
   /** Packs whose needed blobs are copied. */
   readonly packs: ReadonlySet<string>;
-  /** When true, no further pack is begun. */
-  readonly isOver: () => boolean;
   readonly onPack?: ((done: number, total: number) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -45,7 +43,6 @@ export async function repack(request: RepackRequest): Promise<Repacked> {
     jobs,
     READS_MAX,
     async (pack, both) => {
-      if (request.isOver()) return;
       await copyBlobs(vault, pack, writer, both);
       done.add(pack.id);
       request.onPack?.(done.size, jobs.length);
@@ -97,7 +94,7 @@ function verify(blob: BlobEntry, sealed: Uint8Array, packId: string, vault: Vaul
   } catch (error) {
     throw new SalvorError(`The pack ${packId} cannot be rewritten: ${messageOf(error)}`, {
       code: 'RepositoryCorrupt',
-      hint: `Nothing was deleted. Salvage what can be read: salvor repo repair packs ${packId}`,
+      hint: 'Nothing was deleted. `salvor verify --read-data` names all damage; give a snapshot up with `salvor repo forget ID`.',
       cause: error,
     });
   }

@@ -62,7 +62,6 @@ export async function forget(scene: Scene, name: string): Promise<void> {
 export const pruneAll: PruneRequest = {
   maxUnused: { kind: 'bytes', bytes: 0 },
   maxRepackBytes: undefined,
-  maxRepackMs: undefined,
   exclusive: false,
   dryRun: false,
 };

@@ -19,13 +19,22 @@ export function parseSizeLimit(text: string): SizeLimit {
     const value = Number(percent[1]);
     if (value <= 100) return { kind: 'percent', percent: value };
   }
-  const bytes = parseBytes(text);
+  const bytes = tryParseBytes(text);
   if (bytes !== undefined) return { kind: 'bytes', bytes };
   throw new SalvorError(`Not a size: "${text}"`, { code: 'Usage', hint: 'Give for instance 500MiB, 2GiB or 5%.' });
 }
 
-/** Reads `500MiB` or `500M`; undefined if it is not a number of bytes. */
-export function parseBytes(text: string): number | undefined {
+/** Reads `500MiB` or `500M`. Throws `Usage`. */
+export function parseByteCount(text: string): number {
+  const bytes = tryParseBytes(text);
+  if (bytes !== undefined) return bytes;
+  throw new SalvorError(`Not a number of bytes: "${text}"`, {
+    code: 'Usage',
+    hint: 'Give for instance 500MiB or 2GiB.',
+  });
+}
+
+function tryParseBytes(text: string): number | undefined {
   const match = bytesPattern.exec(text);
   if (match === null) return undefined;
   const bytes = Math.round(Number(match[1]) * (units[(match[2] ?? '').toUpperCase()] ?? 1));

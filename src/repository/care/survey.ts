@@ -209,7 +209,7 @@ function refuseLost(needed: NeededBlobs, gone: ReadonlySet<string>): void {
     `${lost} blobs that snapshots need are in packs that are missing or have the wrong size: ${packs}`,
     {
       code: 'RepositoryCorrupt',
-      hint: 'Nothing was deleted. `salvor repo check` names the files that are hit; then see `salvor repo repair --help`.',
+      hint: 'Nothing was deleted. `salvor verify` names the files that are hit. Run a backup, which stores again what it still finds; then prune again.',
     },
   );
 }
