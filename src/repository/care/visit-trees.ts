@@ -9,12 +9,10 @@ export interface TreeVisit {
   /** Trees that need no visit; those that were visited are added. */
   readonly seen: IdSet;
   readonly visit: (id: BlobId, nodes: readonly TreeNode[]) => void;
-  /** Takes what a tree could not be read for; without it the visit ends with that error. */
-  readonly failed?: (id: BlobId, error: unknown) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Visits each tree below the roots once, in no particular order, several reads at a time. */
+/** Visits each tree below the roots once, in no particular order, several reads at a time. Ends with the first error. */
 export async function visitTrees(source: Pick<BlobSource, 'loadTree'>, request: TreeVisit): Promise<void> {
   const { seen, signal } = request;
   const waiting: BlobId[] = [];
@@ -29,8 +27,7 @@ export async function visitTrees(source: Pick<BlobSource, 'loadTree'>, request: 
       request.visit(id, nodes);
       for (const node of nodes) if (node.subtree !== undefined) enqueue(node.subtree);
     } catch (error) {
-      if (request.failed === undefined || signal?.aborted === true) failures.push(error);
-      else request.failed(id, error);
+      failures.push(error);
     }
   };
   for (const root of request.roots) enqueue(root);
