@@ -22,7 +22,7 @@ export async function sealPoint(context: SealContext): Promise<SealedPoint> {
   const { plan, repository, signal } = context;
   // The movers' packs and indexes are in the store already; their trees must be found there before they are referred to.
   await repository.refresh(signal);
-  const ledger = composeLedger({ ...context, hasTree: (id) => repository.hasBlob('tree', id) });
+  const ledger = composeLedger({ ...context, hasTree: (id) => repository.findBlob('tree', id) !== undefined });
   const nodes = [...topNodes(context, ledger)];
   const volumes = plan.assets.flatMap((asset) => (asset.kind === 'volume' ? volumeNode(asset, ledger, context) : []));
   if (volumes.length > 0)

@@ -4,6 +4,7 @@ import { exitCodeOf, exitCodes, messageOf, SalvorError } from '#shared/errors';
 import type { CliContext } from './context.ts';
 import { aliases, clusterFlags, moverFlags, outputFlag, storeFlags } from './flags.ts';
 import { errorRecord, formatError } from './output/error.ts';
+import { repo } from './repo-routes.ts';
 
 /**
  * The command line: what there is and how it is called. The code of a command is loaded when it is run, so that
@@ -154,17 +155,6 @@ const why = buildCommand({
     flags: { ...sourceFlags, ...outputFlag },
     aliases: { ...aliases, n: 'namespace' },
     positional: { kind: 'tuple', parameters: [positional('ASSET', 'NAMESPACE/NAME, as a scan prints it')] },
-  },
-});
-
-const repo = buildRouteMap({
-  docs: { brief: 'Work on a repository' },
-  routes: {
-    init: buildCommand({
-      docs: { brief: 'Make a repository, and its key file if there is none' },
-      loader: async () => (await import('./commands/repo-init.ts')).repoInit,
-      parameters: { flags: storeFlags },
-    }),
   },
 });
 

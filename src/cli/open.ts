@@ -5,6 +5,8 @@ import { systemNamespace } from '#execution/names';
 import type { MoverSecrets } from '#execution/staging';
 import { KubeClient } from '#kube/client';
 import { loadConnection } from '#kube/connection';
+import { openAccess } from '#repository/care/access';
+import type { Access } from '#repository/care/access';
 import { createRepository, openRepository } from '#repository/repository';
 import type { Repository } from '#repository/types';
 import { SalvorError, messageOf } from '#shared/errors';
@@ -125,6 +127,25 @@ export function refuseLocalStore(places: StorePlaces): void {
     code: 'InvalidInput',
     hint: 'Give a store that both reach: --store s3://BUCKET/PREFIX. Folders are for reading copies of a repository.',
   });
+}
+
+export interface OpenedAccess extends AsyncDisposable {
+  readonly access: Access;
+}
+
+/** Opens a repository for its care: finds the key, reads no index. The cluster is asked only if the key is there. */
+export async function openAccessFor(context: CliContext, flags: StoreFlags & ClusterFlags): Promise<OpenedAccess> {
+  const { forUs: location } = storePlaces(context, flags);
+  const password = await repositoryKey(context, flags, async () => openCluster(context, flags));
+  const { credentials } = context.settings;
+  const store = await openStore({ location, firstAttemptsMax, ...(credentials === undefined ? {} : { credentials }) });
+  try {
+    const access = await openAccess(store, { password, signal: context.signal, clock: context.clock });
+    return { access, [Symbol.asyncDispose]: async () => store.close() };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
 }
 
 /** Opens the store and the repository in it; makes the repository if there is none and the command writes. */

@@ -9,7 +9,7 @@ import { oneLine } from './corrupt.ts';
 import { listFiles, loadFile, options } from './files.ts';
 import type { Vault } from './files.ts';
 import { fileId, isId, toSnapshotId } from './ids.ts';
-import { decodeIndex } from './index-file.ts';
+import { decodeIndex, decodeMarks } from './index-file.ts';
 import { PACK_BYTES_MAX } from './limits.ts';
 import { encodeHeader, openBlob, packBytes, packKey, readHeader } from './pack.ts';
 import type { PackEntry } from './pack.ts';
@@ -52,6 +52,8 @@ interface Check {
   readonly index: BlobIndex;
   /** Digest of the header each pack should have, by the indexes, and its size: 100 bytes a pack, however many blobs. */
   readonly packs: Map<string, ExpectedPack>;
+  /** Packs that a prune marked and does not list any more: they may be needed, and they may be gone. */
+  readonly marked: Map<string, PackEntry>;
   readonly problems: CheckProblem[];
   problemCount: number;
   readonly signal: AbortSignal | undefined;
@@ -72,6 +74,7 @@ export async function checkRepository(store: Store, request: CheckOptions): Prom
     vault: { store, sealer, version: config.version },
     index: createBlobIndex(),
     packs: new Map(),
+    marked: new Map(),
     problems: [],
     problemCount: 0,
     signal: request.signal,
@@ -127,9 +130,9 @@ async function readIndexes(check: Check): Promise<void> {
   for (const { key: id } of await listFiles(check.vault, 'index', check.signal)) {
     const object = `index/${id}`;
     await attempt(check, object, async () => {
-      for (const pack of decodeIndex(await loadFile(check.vault, 'index', id, check.signal), object)) {
-        expectPack(check, pack, object);
-      }
+      const fields = await loadFile(check.vault, 'index', id, check.signal);
+      for (const pack of decodeIndex(fields, object)) expectPack(check, pack, object);
+      for (const pack of decodeMarks(fields, object)?.packs ?? []) check.marked.set(pack.id, pack);
     });
   }
 }
@@ -152,6 +155,8 @@ async function comparePacks(check: Check): Promise<number> {
   for await (const { key, size } of check.vault.store.list('data/', options(check.signal))) {
     const id = key.slice(key.lastIndexOf('/') + 1);
     if (!isId(id) || key !== packKey(id)) continue;
+    const marked = check.marked.get(id);
+    if (!check.packs.has(id) && marked !== undefined && marked.blobs.length > 0) expectPack(check, marked, key);
     const expected = check.packs.get(id);
     if (expected === undefined) unreferenced++;
     else if (expected.bytes !== size)

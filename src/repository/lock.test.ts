@@ -103,7 +103,7 @@ test('the error names who holds the lock and for how long', async () => {
   await assert.rejects(other.lock('shared'), (error: unknown) => {
     assert.ok(error instanceof SalvorError);
     assert.match(error.message, new RegExp(`locked exclusively by ann@mover-1, process ${process.pid}, .* 3 min ago`));
-    assert.match(`${error.hint}`, /restic unlock/);
+    assert.match(`${error.hint}`, /repo unlock/);
     return true;
   });
 });

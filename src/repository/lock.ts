@@ -1,19 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import { isAbort, SalvorError } from '#shared/errors';
-import { formatDuration } from '#shared/time';
 import type { Clock } from '#shared/time';
-import { asBoolean, asCount, asString, optional, required, within } from './fields.ts';
-import type { Fields } from './fields.ts';
-import { listFiles, loadFile, options, saveFile } from './files.ts';
+import { options, saveFile } from './files.ts';
 import type { Vault } from './files.ts';
 import type { Identity } from './identity.ts';
-import { formatTimeNs, parseTimeNs } from './rfc3339.ts';
+import { encodeLock, isStale, readLocks, STALE_MS, whoHolds } from './lock-file.ts';
+import type { FoundLock, LockMode } from './lock-file.ts';
 import type { RepositoryLock } from './types.ts';
 
-export type LockMode = 'shared' | 'exclusive';
-
-/** restic's numbers: others judge our locks by them. */
+/** restic's number: others judge our locks by it. */
 const REFRESH_MS = 5 * 60_000;
-const STALE_MS = 30 * 60_000;
 
 /** After this long without a refresh the holder must stop: others may take the lock for stale 7.5 minutes later. */
 const LOST_MS = STALE_MS - 1.5 * REFRESH_MS;
@@ -31,104 +27,77 @@ export interface LockRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A lock file, as restic writes it. */
-interface LockFile {
-  readonly timeMs: number;
-  readonly exclusive: boolean;
-  readonly hostname: string;
-  readonly username: string;
-  readonly pid: number;
+/** A lock that is held. */
+export interface HeldLock extends RepositoryLock {
+  /** Names the holder through all refreshes, in which the file's name changes. */
+  readonly session: string;
 }
 
 /**
  * Takes a lock: looks for others, writes a lock file, looks again. On a store that shows a written object at once (S3,
  * disks) of two that do so at the same time at least one sees the other and withdraws. Locks that are stale are removed.
  */
-export async function takeLock(mode: LockMode, request: LockRequest): Promise<RepositoryLock> {
+export async function takeLock(mode: LockMode, request: LockRequest): Promise<HeldLock> {
   await refuseConflicts(mode, request);
-  const id = await writeLock(mode, request);
+  const holder = { session: randomBytes(16).toString('hex'), startedMs: request.clock.now() };
+  const id = await writeLock(mode, request, holder);
   try {
     await refuseConflicts(mode, request, id);
   } catch (error) {
     await removeLock(request.vault, id);
     throw error;
   }
-  return holdLock(mode, request, id);
+  return holdLock(mode, request, { id, holder });
 }
 
 async function refuseConflicts(mode: LockMode, request: LockRequest, own?: string): Promise<void> {
-  for (const { key: id, size } of await listFiles(request.vault, 'locks', request.signal)) {
-    // Empty ones are what a crash leaves on stores that do not write at once; newer restic passes over them as well.
-    if (id === own || size === 0) continue;
-    const lock = await readLock(request, id);
-    if (lock === undefined) continue;
-    if (isStale(lock, request)) {
-      await request.vault.store.delete(`locks/${id}`, options(request.signal));
-    } else if (mode === 'exclusive' || lock.exclusive) {
-      throw lockedBy(lock, request);
-    }
+  for await (const found of readLocks(request.vault, request.signal)) {
+    if (found.id === own) continue;
+    if (isStale(found, request)) await removeStale(found.id, request);
+    else if (excludes(mode, found)) throw lockedBy(found, request);
   }
 }
 
-async function readLock(request: LockRequest, id: string): Promise<LockFile | undefined> {
+function excludes(mode: LockMode, other: FoundLock): boolean {
+  if (mode === 'exclusive' || other.exclusive) return true;
+  if (mode === 'prune') return other.mode === 'prune' || other.mode === 'check';
+  return mode === 'check' && other.mode === 'prune';
+}
+
+/** Who may not delete can still work: the lock stays stale, and goes when someone meets it who may. */
+async function removeStale(id: string, { vault, signal }: LockRequest): Promise<void> {
   try {
-    const fields = await loadFile(request.vault, 'locks', id, request.signal);
-    return within(`The file locks/${id}`, () => decodeLock(fields));
+    await vault.store.delete(`locks/${id}`, options(signal));
   } catch (error) {
-    // Released between listing and reading.
-    if (error instanceof SalvorError && error.code === 'StoreObjectMissing') return undefined;
-    throw error;
+    if (!(error instanceof SalvorError && error.code === 'StoreAccessDenied')) throw error;
   }
 }
 
-function decodeLock(fields: Fields): LockFile {
-  return {
-    timeMs: Number(parseTimeNs(required(fields, 'time', asString), 'time') / 1_000_000n),
-    exclusive: optional(fields, 'exclusive', asBoolean) ?? false,
-    hostname: optional(fields, 'hostname', asString) ?? '',
-    username: optional(fields, 'username', asString) ?? '',
-    pid: optional(fields, 'pid', asCount) ?? 0,
-  };
-}
+const uses = {
+  shared: 'in use',
+  check: 'being checked',
+  prune: 'being pruned',
+  exclusive: 'locked exclusively',
+} as const satisfies Record<LockMode, string>;
 
-function isStale(lock: LockFile, { clock, identity }: LockRequest): boolean {
-  if (clock.now() - lock.timeMs > STALE_MS) return true;
-  return lock.hostname === identity.hostname && !isAlive(lock.pid);
-}
-
-function isAlive(pid: number): boolean {
-  if (pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it lives and belongs to someone else.
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH');
-  }
-}
-
-function lockedBy(lock: LockFile, { vault, clock }: LockRequest): SalvorError {
-  const age = formatDuration(Math.max(0, clock.now() - lock.timeMs));
-  const who = `${lock.username === '' ? 'someone' : lock.username}@${lock.hostname}, process ${lock.pid}`;
-  const how = lock.exclusive ? 'locked exclusively' : 'in use';
-  return new SalvorError(`The repository ${vault.store.location} is ${how} by ${who}, since or refreshed ${age} ago`, {
+function lockedBy(lock: FoundLock, { vault, clock }: LockRequest): SalvorError {
+  const how = lock.exclusive ? 'locked exclusively' : lock.mode === undefined ? 'in use' : uses[lock.mode];
+  return new SalvorError(`The repository ${vault.store.location} is ${how} by ${whoHolds(lock, clock.now())}`, {
     code: 'RepositoryLocked',
     retryable: true,
-    hint: 'Wait until it has ended. A lock whose holder died is ignored 30 minutes after its last refresh; `restic unlock --remove-all` removes it now.',
+    hint: 'Wait until it has ended. A lock whose holder died is ignored 30 minutes after its last refresh; `salvor repo unlock --all` removes it now.',
   });
 }
 
-async function writeLock(mode: LockMode, { vault, identity, clock, signal }: LockRequest): Promise<string> {
-  const json = JSON.stringify({
-    time: formatTimeNs(BigInt(Math.trunc(clock.now())) * 1_000_000n),
-    exclusive: mode === 'exclusive',
-    hostname: identity.hostname,
-    username: identity.username,
-    pid: identity.pid,
-    uid: identity.uid,
-    gid: identity.gid,
-  });
-  return saveFile(vault, 'locks', json, signal);
+/** What stays the same through all refreshes. */
+interface Holder {
+  readonly session: string;
+  readonly startedMs: number;
+}
+
+async function writeLock(mode: LockMode, request: LockRequest, holder: Holder): Promise<string> {
+  const { vault, identity, clock, signal } = request;
+  return saveFile(vault, 'locks', encodeLock({ mode, ...holder, identity, nowMs: clock.now() }), signal);
 }
 
 /**
@@ -143,7 +112,12 @@ async function removeLock(vault: Vault, id: string): Promise<void> {
   }
 }
 
-function holdLock(mode: LockMode, request: LockRequest, firstId: string): RepositoryLock {
+interface Written {
+  readonly id: string;
+  readonly holder: Holder;
+}
+
+function holdLock(mode: LockMode, request: LockRequest, { id: firstId, holder }: Written): HeldLock {
   const { vault, clock } = request;
   const lost = new AbortController();
   const released = new AbortController();
@@ -158,11 +132,11 @@ function holdLock(mode: LockMode, request: LockRequest, firstId: string): Reposi
       return;
     }
     const startedMs = clock.now();
-    const next = await writeLock(mode, { ...request, signal });
+    const next = await writeLock(mode, { ...request, signal }, holder);
     const previous = id;
     id = next;
     refreshedMs = startedMs;
-    await vault.store.delete(`locks/${previous}`, { signal });
+    await removeStale(previous, { ...request, signal });
   };
 
   const keepFresh = async (): Promise<void> => {
@@ -188,6 +162,7 @@ function holdLock(mode: LockMode, request: LockRequest, firstId: string): Reposi
     if (!isAbort(error)) lost.abort(error);
   });
   return {
+    session: holder.session,
     lost: lost.signal,
     async [Symbol.asyncDispose]() {
       released.abort();

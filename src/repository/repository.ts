@@ -167,7 +167,8 @@ function assemble(unlocked: Unlocked, request: AccessOptions): Repository {
     async saveSnapshot(snapshot, signal) {
       await catalog.load(signal);
       await writer.flush(signal);
-      if (!catalog.has('tree', snapshot.tree)) {
+      // Also a tree that a prune has marked since: this snapshot brings it back.
+      if (catalog.find('tree', snapshot.tree) === undefined) {
         throw new SalvorError(`The tree ${snapshot.tree} was not saved`, { code: 'Internal' });
       }
       return saveSnapshot(vault, snapshot, signal);

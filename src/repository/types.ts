@@ -90,7 +90,10 @@ export interface SavedBlob {
 
 /** What a reader needs of the repository. Every blob's hash is verified before it is given out. */
 export interface BlobSource {
-  /** Throws if the index was not read yet; a lock, `refresh` and whatever loads or saves a blob read it. */
+  /**
+   * Whether something new may rely on it: false for a blob that only a pack holds which a prune is about to delete.
+   * Throws if the index was not read yet; a lock, `refresh` and whatever loads or saves a blob read it.
+   */
   hasBlob(type: BlobType, id: BlobId): boolean;
   /** A blob that is damaged or lost in its pack is taken from another one, if an index lists it there. */
   loadBlob(type: BlobType, id: BlobId, signal?: AbortSignal): Promise<Buffer>;
@@ -99,7 +102,7 @@ export interface BlobSource {
 
 /** What a restore needs: where blobs lie, and parts of packs as they are, to be opened by several threads. */
 export interface PackSource extends BlobSource {
-  /** Undefined if no index lists the blob. */
+  /** Where it can be read, also if a prune is about to delete it. Undefined if no index lists the blob. */
   findBlob(type: BlobType, id: BlobId): BlobPlace | undefined;
   /** Other packs that hold these blobs, by blob; reads all index files, so it is for the case of damage. */
   findCopies(type: BlobType, damaged: readonly BlobPlace[], signal?: AbortSignal): Promise<Map<BlobId, BlobPlace[]>>;
@@ -149,10 +152,10 @@ export interface Repository extends BlobSink, PackSource, AsyncDisposable {
   deleteSnapshot(id: SnapshotId, signal?: AbortSignal): Promise<void>;
 
   /**
-   * Takes a lock file as restic does and refreshes it until disposed. Exclusive locks exclude all others.
+   * Takes a lock file as restic does and refreshes it until disposed. Exclusive locks exclude all others, `check` a prune.
    * Throws `RepositoryLocked` naming who holds it. Stale locks are judged as restic does.
    */
-  lock(mode: 'shared' | 'exclusive', signal?: AbortSignal): Promise<RepositoryLock>;
+  lock(mode: 'shared' | 'check' | 'exclusive', signal?: AbortSignal): Promise<RepositoryLock>;
 }
 
 export interface RepositoryLock extends AsyncDisposable {

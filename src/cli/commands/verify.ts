@@ -17,7 +17,7 @@ export async function verify(this: CliContext, flags: VerifyFlags): Promise<void
   await using opened = await openRepositoryFor(this, flags, async () => openCluster(this, flags), 'fail');
   const { repository, store, secrets } = opened;
   // Writers may go on meanwhile; a prune may not.
-  await using lock = await repository.lock('shared', this.signal);
+  await using lock = await repository.lock('check', this.signal);
   const signal = AbortSignal.any([this.signal, lock.lost]);
   const report = await checkRepository(store, {
     password: secrets.repositoryPassword,
