@@ -3,7 +3,6 @@ import { createMemoryStore } from '#stores/memory/memory-store';
 import type { MemoryStore } from '#stores/memory/memory-store';
 import type { Store } from '#stores/store';
 import { checkRepository } from './check.ts';
-import { collectGarbage } from './collect-garbage.fixture.ts';
 import { Killed, dyingStore } from './dying-store.fixture.ts';
 import type { Death } from './dying-store.fixture.ts';
 import { createTestRepository, identity, node, password, snapshotOf } from './fixtures.ts';
@@ -99,7 +98,6 @@ export async function killAtEachChange(variant: number, how: Death['how']): Prom
 
 /** Kills one backup on top of another, looks at what is there, and backs up again. Answers whether it lived to its end. */
 async function killAndGoOn(base: MemoryStore, variant: number, death: Death): Promise<boolean> {
-  collectGarbage();
   const store = copyObjects(base, createMemoryStore());
   const dying = dyingStore(store, death);
   let acknowledged: SnapshotId | undefined;

@@ -179,7 +179,9 @@ async function unchangedBlocks(run: Run, { name, start, bytes }: ImageSegment): 
   if (before === undefined || changed === undefined) return content;
   return content.map((_, index) => {
     const id = before[index];
-    const place = id === undefined ? undefined : options.parent?.source.findBlob('data', id);
+    const source = options.parent?.source;
+    // What a prune is about to delete is still found, and must not be relied on.
+    const place = id !== undefined && source?.hasBlob('data', id) === true ? source.findBlob('data', id) : undefined;
     const isKept =
       place !== undefined &&
       !changed.has(start / blockBytes + index) &&

@@ -25,7 +25,7 @@ export interface BackupTreeOptions {
   /** The repository's, see `Repository.chunkerPolynomial`. */
   readonly chunkerPolynomial: bigint;
   /** The tree of the backup before: files unchanged since then are not read. */
-  readonly parent?: { readonly source: Pick<PackSource, 'findBlob' | 'loadBlob'>; readonly tree: BlobId };
+  readonly parent?: { readonly source: Pick<PackSource, 'findBlob' | 'hasBlob' | 'loadBlob'>; readonly tree: BlobId };
   readonly onProgress?: (progress: BackupProgress) => void;
   readonly onIssue?: (issue: Issue) => void;
   readonly signal: AbortSignal;
@@ -131,7 +131,8 @@ function inlineCrew(options: BackupTreeOptions, signal: AbortSignal): Crew {
     chunkerPolynomial: options.chunkerPolynomial,
     save: async (bytes) => sink.saveBlob('data', bytes, signal),
     bytesOf: (id) => {
-      const place = parent?.source.findBlob('data', id);
+      // What a prune is about to delete is still found, and must not be relied on.
+      const place = parent?.source.hasBlob('data', id) === true ? parent.source.findBlob('data', id) : undefined;
       return place === undefined ? undefined : plainBytes(place);
     },
     readAt: readWithoutBlocking,

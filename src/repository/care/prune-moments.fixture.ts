@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import type { Store } from '#stores/store';
-import { collectGarbage } from '../collect-garbage.fixture.ts';
 import { dyingStore } from '../dying-store.fixture.ts';
 import type { Death } from '../dying-store.fixture.ts';
 import { password, identity, saveFile } from '../fixtures.ts';
@@ -41,7 +40,6 @@ export async function countChanges(base: Scene): Promise<number> {
 
 /** Kills a prune at its moment. What is left is sound, and the next prune does the rest, without help. */
 export async function killPrune(base: Scene, death: Death): Promise<void> {
-  collectGarbage();
   const scene = copyOf(base);
   const doomed = await access(dyingStore(scene.store, death), { identity: dead });
   await pruneRepository(doomed, pruneAll).catch(() => undefined);
@@ -73,7 +71,6 @@ export type Course = (typeof courses)[number];
  * Whenever it comes and goes, its snapshot is whole afterwards.
  */
 export async function disturbPrune(base: Scene, moment: number, course: Course): Promise<void> {
-  collectGarbage();
   const scene = copyOf(base);
   const pieces = base.pieces.get('first') ?? assert.fail();
   await using stack = new AsyncDisposableStack();
