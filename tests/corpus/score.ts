@@ -50,9 +50,15 @@ export async function scoreCorpus(folder: string): Promise<Scored[]> {
     );
     const report = scanReport(snapshot, Date.parse('2026-01-01T00:00:00Z'));
     for (const expected of assets)
-      scored.push({ corpusCase, expected, found: report.assets.find((asset) => fits(asset, expected.match)) });
+      scored.push({ corpusCase, expected, found: assetFor(report.assets, expected.match) });
   }
   return scored.toSorted((a, b) => (a.corpusCase < b.corpusCase ? -1 : 1));
+}
+
+/** A label may also name the workload, which can have several volumes: an asset of that very name goes first. */
+function assetFor(assets: readonly AssetReport[], match: Expected['match']): AssetReport | undefined {
+  const fitting = assets.filter((asset) => fits(asset, match));
+  return fitting.find(({ name, volume }) => match.name === name || match.name === volume?.claim) ?? fitting[0];
 }
 
 /** Whether MinIO is a database or a bucket is a matter of words. */
