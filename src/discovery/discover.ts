@@ -9,6 +9,7 @@ import { detectExternal } from './detectors/external.ts';
 import { detectKeysAndVaults } from './detectors/keys-and-vaults.ts';
 import { detectMachines } from './detectors/machines.ts';
 import { detectOperators } from './detectors/operators.ts';
+import { detectServedModels } from './detectors/served-models.ts';
 import { detectServers } from './detectors/servers.ts';
 import { detectUses } from './detectors/uses.ts';
 import { detectVolumes } from './detectors/volumes.ts';
@@ -39,6 +40,7 @@ export function discover(snapshot: Snapshot): Discovery {
   detectUses(builder, services);
   detectExternal(builder, services);
   detectBuckets(builder, services);
+  detectServedModels(builder);
   detectKeysAndVaults(builder);
   detectContents(builder);
   detectPreferences(builder);

@@ -48,6 +48,8 @@ export class ServiceMap {
     const labels = name.split('.');
     const qualified = name !== host.replace(/\.$/, '');
     if (labels.length === 1) return this.#inside(from, name, port) ?? this.#isOutside(host);
+    const member = this.#member(labels, from, port);
+    if (member !== undefined) return member;
     // pod-0.service.namespace, service.namespace, pod-0.service
     for (const [service, namespace] of [
       [labels[0], labels[1]],
@@ -60,6 +62,15 @@ export class ServiceMap {
     }
     if (qualified || this.#namespaces.has(labels.at(-1) ?? '')) return { kind: 'unknown', host };
     return this.#isOutside(host);
+  }
+
+  /** `pod-0.service.namespace`: one pod of a StatefulSet, whatever else the Service leads to. */
+  #member([pod = '', , namespace]: readonly string[], from: string, port?: number): Target | undefined {
+    const set = /^(.+)-\d+$/.exec(pod)?.[1];
+    const workload = this.#workloads
+      .get(namespace ?? from)
+      ?.find((one) => one.object.kind === 'StatefulSet' && one.object.metadata.name === set);
+    return workload === undefined ? undefined : this.#of(workload, port);
   }
 
   #isOutside(host: string): Target {

@@ -8,6 +8,9 @@ import type { Look, Use } from './look.ts';
 const dumpCommand =
   /\b(pg_dump(all)?|pg_basebackup|mysqldump|mariadb-dump|mariadb-backup|xtrabackup|mydumper|mongodump|redis-cli\s+.*(--rdb|bgsave)|etcdctl\s+.*snapshot\s+save|influxd?\s+backup|clickhouse-backup|cockroach\s+dump|sqlite3\s+\S+\s+["']?\.backup|vault\s+operator\s+raft\s+snapshot|consul\s+snapshot\s+save|neo4j-admin\s+(database\s+)?dump|slapcat|gitea\s+dump|gitlab-backup|backup-utility)\b/;
 const copyCommand = /\b(restic|borg|borgmatic|kopia|duplicity|rdiff-backup|rclone\s+(sync|copy)|rsync|tar\s+-?c\S*)\b/;
+/** What is moved is not copied: the target has the only one. */
+const moveCommand =
+  /(^|[\s;&|(])mv\s|\bfind\b[^;\n]*-exec\s+mv\b|--remove-source-files|--delete-source|\brclone\s+move(to)?\b|--remove-files/;
 const backupImages =
   /(^|\/)(postgres-backup-local|postgres-backup-s3|pg-backup|mysql-backup|mysql-backup-s3|docker-mysql-cron-backup|db-backup|docker-volume-backup|mongo-backup|mongodb-backup|etcd-backup|pgbackups?|backup-cron|rest-server|restic-rest-server|borgmatic|borg-server|urbackup-server)$/;
 const backupPath = /(^|\/)(backups?|dumps?|pg-?backups?|snapshots?)(\/|$)/i;
@@ -16,6 +19,7 @@ const backupPath = /(^|\/)(backups?|dumps?|pg-?backups?|snapshots?)(\/|$)/i;
 export function detectBackupTargets(look: Look): readonly Sign[] {
   const used = writers(look);
   if (used.length === 0 || look.uses.some((use) => !isBackupUse(look, use))) return [];
+  if (used.some((use) => !isDump(use) && moveCommand.test(commandText(use.container)))) return [];
   const first = used.find(isDump) ?? used[0];
   if (first === undefined) return [];
   const of = sourceOf(look, used);

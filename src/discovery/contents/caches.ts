@@ -9,9 +9,13 @@ const scratchPath =
 const scratchFolder = /^\/(tmp|var\/tmp|scratch|temp)\/?$|\/transcod(e|es|ing)\/?$/i;
 const logPath = /^\/var\/log(\/|$)|\/logs?$/i;
 const cachePath =
-  /(^|\/)(\.?caches?|[\w-]+[-_]cache|proxy[-_]cache|var\/cache(\/.*)?|\.npm|\.yarn|\.pnpm-store|\.m2(\/repository)?|\.gradle(\/caches)?|\.cargo(\/registry)?|\.nuget(\/packages)?|incomplete|\.ivy2|\.cache(\/.*)?|go\/pkg(\/mod)?|node_modules|__pycache__)$/i;
+  /(^|\/)(\.?caches?|[\w-]+[-_]cache|proxy[-_]cache|var\/cache(\/.*)?|\.npm|\.yarn|\.pnpm-store|\.m2(\/repository)?|\.gradle(\/caches)?|\.cargo(\/registry)?|\.nuget(\/packages)?|incomplete([-_]downloads?)?|\.ivy2|\.cache(\/.*)?|go\/pkg(\/mod)?|node_modules|__pycache__)$/i;
 /** A cache in a folder whose name says the opposite. */
 const stateVariable = /(^|_)(DATA|STATE|DB|DATABASE|STORAGE|UPLOADS?|MEDIA)_?(DIR|PATH|ROOT|FOLDER|HOME)?$/i;
+/** The home of a program, which is more than a cache unless it is one of a tool that builds or fetches. */
+const homeVariable =
+  /^(?!(GRADLE_USER|CARGO|RUSTUP|COMPOSER|MAVEN|M2|NVM|PNPM|YARN|NPM|PIP|POETRY|UV|GO|DENO|BUN|HF|TORCH|XDG_CACHE)_)\w+_HOME$/;
+const stateFlag = /--?(?:data|state|db|storage)[-_]?(?:dir(?:ectory)?|path|root|folder)?[=\s]+["']?(\/[^\s"']+)/gi;
 
 /** Programs whose whole data can be fetched or built again. */
 const cacheServers: readonly { readonly image: RegExp; readonly path: RegExp; readonly says: string }[] = [
@@ -90,9 +94,10 @@ function isScratch(persistent: boolean): (use: Use) => boolean {
 }
 
 function isNamedState({ container, mount }: Use): boolean {
+  for (const [, path] of container.command.join(' ').matchAll(stateFlag)) if (isBelow(path, mount.path)) return true;
   return container.variables.some(
     (variable) =>
-      stateVariable.test(variable.name) &&
+      (stateVariable.test(variable.name) || homeVariable.test(variable.name)) &&
       isBelow(variable.value, mount.path) &&
       !/cache|thumb|tmp/i.test(`${variable.name} ${variable.value ?? ''}`.replace(mount.path, '')),
   );

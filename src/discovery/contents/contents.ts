@@ -1,4 +1,4 @@
-import type { AssetId } from '#api/asset';
+import type { AssetId, Meaning } from '#api/asset';
 import type { AssetBuilder } from '../builder.ts';
 import { detectBackupTargets } from './backups.ts';
 import { detectCaches } from './caches.ts';
@@ -18,6 +18,9 @@ const detectors: readonly ContentDetector[] = [
 
 const endsWithPod = new Set(['emptyDir', 'ephemeral', 'containerLayer', 'machineDisk']);
 
+/** What was said of a volume by a custom resource that uses it: its pods may not be there yet. */
+const usesWithoutPod: ReadonlySet<Meaning> = new Set(['machine-disk', 'server-files', 'user-files']);
+
 /** Says of every volume what is in it, by who uses it and how. */
 export function detectContents(builder: AssetBuilder): void {
   const uses = usesOf(builder);
@@ -34,10 +37,8 @@ export function detectContents(builder: AssetBuilder): void {
         strength: 'strong',
         evidence: [{ object, namespace: draft.namespace, field: 'source', value: draft.volume.source }],
       });
-    const usedByMachine = builder
-      .signsOf(id)
-      .some((sign) => sign.means === 'machine-disk' || sign.means === 'server-files');
-    if (draft.volume.source === 'claim' && look.uses.length === 0 && !usedByMachine)
+    const usedOtherwise = builder.signsOf(id).some((sign) => usesWithoutPod.has(sign.means));
+    if (draft.volume.source === 'claim' && look.uses.length === 0 && !usedOtherwise)
       builder.sign(id, {
         means: 'unused',
         says: 'is used by no workload that was seen',

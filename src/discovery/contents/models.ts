@@ -1,4 +1,5 @@
 import type { Sign } from '#api/asset';
+import type { Variable } from '../containers.ts';
 import { imagePath } from '../engines/recognize.ts';
 import { evidenceOfImage, evidenceOfMount, isBelow, sign, writers } from './look.ts';
 import type { Look, Use } from './look.ts';
@@ -11,6 +12,11 @@ const modelCache =
   /(^|\/)(\.cache\/huggingface|huggingface(-cache)?|hf[-_]?cache|\.ollama|\.cache\/torch|torch[-_]hub|model[-_]cache|\.insightface|\.cache\/clip|\.triton)(\/|$)/i;
 const cacheVariable =
   /^(HF_HOME|HF_HUB_CACHE|HUGGINGFACE_HUB_CACHE|TRANSFORMERS_CACHE|SENTENCE_TRANSFORMERS_HOME|TORCH_HOME|OLLAMA_MODELS|XDG_CACHE_HOME|NLTK_DATA|WHISPER_CACHE\w*|VLLM_CACHE_ROOT|MODEL_CACHE\w*|LIBRETRANSLATE\w*|ARGOS_\w*)$/;
+/** Whether a variable calls this mount its cache, and not only a folder in it: then the rest may be anything. */
+function isCacheVariable(variable: Variable, path: string): boolean {
+  return cacheVariable.test(variable.name) && variable.value?.replace(/\/$/, '') === path.replace(/\/$/, '');
+}
+
 /** Servers that fetch their models by name. */
 const modelServers: readonly { readonly image: RegExp; readonly path: RegExp }[] = [
   {
@@ -40,9 +46,7 @@ export function detectModels(look: Look): readonly Sign[] {
   if (fetched !== undefined) return [fetched];
   const first = used.find(isModelCache);
   if (first !== undefined && used.every((use) => isModelCache(use) || use.container.init)) {
-    const variable = first.container.variables.find(
-      (one) => cacheVariable.test(one.name) && isBelow(one.value, first.mount.path),
-    );
+    const variable = first.container.variables.find((one) => isCacheVariable(one, first.mount.path));
     return [
       sign({ means: 'download', says: 'holds model weights that are downloaded by name' }, [
         evidenceOfMount(first),
@@ -55,8 +59,7 @@ export function detectModels(look: Look): readonly Sign[] {
 
 function isModelCache({ container, mount }: Use): boolean {
   if (modelCache.test(mount.path)) return true;
-  if (container.variables.some((variable) => cacheVariable.test(variable.name) && isBelow(variable.value, mount.path)))
-    return true;
+  if (container.variables.some((variable) => isCacheVariable(variable, mount.path))) return true;
   // A model that is named by its path was put there by somebody: a fine-tuned one has no other place.
   if (localModel(container, mount.path)) return false;
   return modelServers.some((one) => one.image.test(imagePath(container.image)) && one.path.test(mount.path));

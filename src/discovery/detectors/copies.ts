@@ -1,6 +1,6 @@
 import type { AssetId, Evidence } from '#api/asset';
 import type { AssetBuilder } from '../builder.ts';
-import { primaryRoles, roleLabels } from '../operators/operator-spec.ts';
+import { memberRoles, primaryRoles, roleLabels } from '../operators/operator-spec.ts';
 import { recognize } from '../engines/recognize.ts';
 import type { Recognized } from '../engines/recognize.ts';
 import { at, records, text } from '../fields.ts';
@@ -55,7 +55,13 @@ interface Primary {
   readonly evidence: Evidence;
 }
 
-/** The server that is followed: by the variable that names it, or by the host in the setting itself. */
+/** Commands by which a server follows another one, or fetches all of it at its first start: the host is in the group. */
+const followCommands: readonly RegExp[] = [
+  /(?:--?(?:replicaof|slaveof)|^\s*(?:replicaof|slaveof))[\s="',]+([a-z0-9.-]+)/im,
+  /\bpg_basebackup\b[^\n;|&]*?\s(?:-h|--host)[=\s]*["']?([a-z0-9][a-z0-9.-]*)/i,
+];
+
+/** The server that is followed: by the variable that names it, or by the host in the command itself. */
 function primaryOf(services: ServiceMap, { workload, found, server }: Follower): Primary | undefined {
   const { spec, container } = found;
   const resolve = (host: string, evidence: Evidence): Primary | undefined => {
@@ -68,18 +74,19 @@ function primaryOf(services: ServiceMap, { workload, found, server }: Follower):
     const primary = resolve((variable.value ?? '').split(':')[0] ?? '', variable.evidence);
     if (primary !== undefined) return primary;
   }
-  const inCommand = /(?:--?(?:replicaof|slaveof)|^\s*(?:replicaof|slaveof))[\s="',]+([a-z0-9.-]+)/im.exec(
-    container.command.join(' '),
-  );
-  const host = inCommand?.[1];
-  if (host === undefined) return undefined;
-  return resolve(host, {
-    object: workload.name,
-    namespace: workload.namespace,
-    field: `${container.path}.command`,
-    value: inCommand?.[0].trim() ?? host,
-  });
+  for (const { command, path } of [container, ...workload.containers.filter((one) => one.init)])
+    for (const follow of followCommands) {
+      const [value, host] = follow.exec(command.join(' ')) ?? [];
+      if (value === undefined || host === undefined) continue;
+      const { name: object, namespace } = workload;
+      const primary = resolve(host, { object, namespace, field: `${path}.command`, value: value.trim().slice(0, 80) });
+      if (primary !== undefined) return primary;
+    }
+  return undefined;
 }
+
+/** Letters that Kubernetes and operators choose at random (`k8s.io/apimachinery/pkg/util/rand`), as a part of a name. */
+const generatedName = /(?<=-)[bcdfghjklmnpqrstvwxz#]{4,5}(?=-|$)/g;
 
 /** Of volumes with the same content, one is the copy to protect; the others are copies of it. */
 function members(builder: AssetBuilder, server: AssetId, pods: PodsByClaim): void {
@@ -89,7 +96,7 @@ function members(builder: AssetBuilder, server: AssetId, pods: PodsByClaim): voi
   for (const relation of builder.relationsFrom(server, 'holds')) {
     const draft = builder.get(relation.to);
     // data-db-0 and data-db-1 are the same volume of two members; wal-db-0 is another one.
-    const group = (draft?.volume?.claim ?? '').replace(/\d+/g, '#');
+    const group = (draft?.volume?.claim ?? '').replaceAll(/\d+/g, '#').replaceAll(generatedName, '#');
     groups.set(group, [...(groups.get(group) ?? []), relation.to]);
   }
   for (const volumes of groups.values()) {
@@ -130,7 +137,7 @@ function roleOf(
     ...(pods.get(`${draft.namespace}/${claim}`) ?? []),
   ];
   for (const { object, labels } of labelled) {
-    const label = roleLabels.find((one) => labels[one] !== undefined);
+    const label = roleLabels.find((one) => memberRoles.test(labels[one] ?? ''));
     const value = label === undefined ? undefined : labels[label];
     if (label !== undefined && value !== undefined)
       return {

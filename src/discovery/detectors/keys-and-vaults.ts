@@ -2,7 +2,7 @@ import type { Evidence } from '#api/asset';
 import { groupKindOf } from '#api/objects';
 import type { KubeObject } from '#api/objects';
 import type { AssetBuilder } from '../builder.ts';
-import { at, record, records, text } from '../fields.ts';
+import { at, record, records, text, textMap } from '../fields.ts';
 import { secretFacts } from '../snapshot/redact.ts';
 import { nameOf } from '../snapshot/snapshot.ts';
 import { imagePath } from '../engines/recognize.ts';
@@ -16,6 +16,7 @@ export function detectKeysAndVaults(builder: AssetBuilder): void {
     ...builder.index.all('Issuer.cert-manager.io'),
   ])
     issuerKeys(builder, issuer);
+  for (const storageClass of builder.index.all('StorageClass.storage.k8s.io')) diskKeys(builder, storageClass);
   sealedSecretsKey(builder);
   sopsKeys(builder);
   for (const object of builder.index.snapshot.objects) vaultValue(builder, object);
@@ -55,6 +56,10 @@ const secretPatterns: readonly SecretPattern[] = [
   { keys: /^sops\.asc$|\.asc$/, name: /sops|gpg|pgp/, says: 'opens what SOPS has encrypted' },
   { name: /vault.*(unseal|root|init)|(unseal|recovery)[-_]?keys?|openbao.*(unseal|init)/, says: 'opens the vault' },
   { keys: /^(vault-root|vault-unseal-\d+|unseal[-_]?key\w*|root[-_]?token)$/, says: 'opens the vault' },
+  {
+    keys: /^(CRYPTO_KEY_VALUE|encryptionPassphrase|luks[-_]?(key|passphrase)\w*|userKey|adminKey)$/i,
+    says: 'opens the disks of encrypted volumes',
+  },
   { keys: /^(RESTIC_PASSWORD|KOPIA_PASSWORD|BORG_PASSPHRASE|repository-password|passphrase)$/, says: 'opens backups' },
   {
     name: /^(velero-repo-credentials|k10-(dr-secret|encryption-primary-key)|k10-encryption.*|backup-repo.*)$/,
@@ -64,6 +69,7 @@ const secretPatterns: readonly SecretPattern[] = [
     keys: /^(encryption[-_]?key|N8N_ENCRYPTION_KEY|master[-_]?key|MASTER_KEY|SECRET_KEY_BASE|APP_KEY|appKey|db-encryption-key|fernet-key|webserver-secret-key)$/i,
     says: 'opens fields that a program keeps encrypted in its database',
   },
+  { name: /(^|-)rails-secrets?$/, says: 'opens fields that a program keeps encrypted in its database' },
   { name: /^rook-ceph-mon$|^rook-ceph-admin-keyring$/, says: 'opens the storage of the cluster' },
 ];
 
@@ -94,6 +100,26 @@ function secretKey(builder: AssetBuilder, secret: KubeObject): void {
       evidence: evidenceOf(secret, key === undefined ? 'metadata.name' : 'data', key ?? name),
     });
     return;
+  }
+}
+
+/** A class of encrypted volumes names the Secret that opens them (parameters of the CSI provisioner and node calls). */
+function diskKeys(builder: AssetBuilder, storageClass: KubeObject): void {
+  const parameters = textMap(storageClass['parameters']);
+  if (!Object.entries(parameters).some(([name, value]) => /encrypt/i.test(name) && value === 'true')) return;
+  for (const call of ['node-stage', 'node-publish', 'provisioner']) {
+    const field = `csi.storage.k8s.io/${call}-secret-name`;
+    const name = parameters[field];
+    const namespace = parameters[`csi.storage.k8s.io/${call}-secret-namespace`] ?? '';
+    // A name with a placeholder is another one for each claim.
+    if (name === undefined || /\$\{/.test(`${name}${namespace}`)) continue;
+    if (builder.find(namespace, 'key', name) === undefined)
+      addKey(builder, {
+        namespace,
+        name,
+        says: 'opens the disks of encrypted volumes',
+        evidence: evidenceOf(storageClass, `parameters[${field}]`, name),
+      });
   }
 }
 

@@ -99,6 +99,7 @@ export const keyValueEngines: readonly EngineSpec[] = [
     program: /\b(vault|bao)\s+server\b/,
     ports: [8200, 8201],
     dataPath: /^\/(vault|openbao)\/(data|file|raft)/,
+    volatileSettings: /\b(vault|bao)\s+server\s+[^\n]*-dev\b|(^|\s)server\s+-dev\b|^\s*storage\s+"inmem"/m,
     variable: /^(VAULT|BAO)_(ADDR|API_ADDR|RAFT_|LOCAL_CONFIG)/,
     alwaysFullCopies: true,
   },

@@ -36,3 +36,6 @@ export const roleLabels: readonly string[] = [
   'stackgres.io/role',
 ];
 export const primaryRoles = /^(primary|master|leader)$/i;
+/** The same labels say other things as well: `pgdata`, `backup`. */
+export const memberRoles =
+  /^(primary|master|leader|replica|standby|slave|secondary|follower|sync_standby|read[-_]?only)$/i;
