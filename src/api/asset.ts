@@ -91,7 +91,11 @@ export type Meaning =
   /** No pod uses it. */
   | 'unused'
   /** A part of it could not be seen. */
-  | 'unseen';
+  | 'unseen'
+  /** Looked at: files that nobody keeps who does not need them. */
+  | 'found-data'
+  /** Looked at: nothing was there. */
+  | 'found-empty';
 
 export interface Sign {
   readonly means: Meaning;

@@ -6,6 +6,7 @@ import { downloaded } from './rules/downloaded.ts';
 import { elsewhere } from './rules/elsewhere.ts';
 import { endsWithPod } from './rules/ends-with-pod.ts';
 import { followsServer } from './rules/follows-server.ts';
+import { foundInside } from './rules/found-inside.ts';
 import { inDoubt } from './rules/in-doubt.ts';
 import { lasting } from './rules/lasting.ts';
 import { machineDisk } from './rules/machine-disk.ts';
@@ -40,6 +41,7 @@ export const rules: readonly Rule[] = [
   volumeOfServer,
   machineDisk,
   madeHere,
+  foundInside,
   ofTheNode,
   backupTarget,
   downloaded,

@@ -109,7 +109,8 @@ const sourceFlags = {
   probe: {
     kind: 'boolean',
     default: false,
-    brief: 'Also ask the kubelets how many bytes are in use (needs get on nodes/proxy)',
+    brief:
+      'Also ask the kubelets how many bytes are in use (needs get on nodes/proxy), and list what is in volumes by ls in the pods that mount them (needs create on pods/exec)',
   },
   namespace: { kind: 'parsed', parse: text, optional: true, placeholder: 'NAME', brief: 'Only this namespace' },
   ...clusterFlags,

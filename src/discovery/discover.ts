@@ -1,6 +1,7 @@
 import type { Asset, AssetId, Relation } from '#api/asset';
 import { AssetBuilder } from './builder.ts';
 import { detectContents } from './contents/contents.ts';
+import { detectInside } from './contents/inside.ts';
 import { detectPreferences } from './contents/preferences.ts';
 import { detectBuckets } from './detectors/buckets.ts';
 import { detectObjects } from './detectors/cluster-objects.ts';
@@ -44,6 +45,7 @@ export function discover(snapshot: Snapshot): Discovery {
   detectServedModels(builder);
   detectKeysAndVaults(builder);
   detectContents(builder);
+  detectInside(builder);
   detectPreferences(builder);
   detectObjects(builder);
   if (snapshot.usedBytes !== undefined) addUsedBytes(builder, snapshot.usedBytes);

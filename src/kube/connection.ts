@@ -1,5 +1,6 @@
 import { Agent } from 'node:https';
 import type { RequestOptions } from 'node:https';
+import type { Cluster, KubeConfig } from '@kubernetes/client-node';
 import { SalvorError, messageOf } from '#shared/errors';
 
 /** How to reach one API server as one user. */
@@ -25,6 +26,33 @@ const standIn = 'http://localhost:8080';
  * OIDC, certificates, in-cluster); it is imported here only, and late, because it costs half a second.
  */
 export async function loadConnection(options: ConnectionOptions): Promise<Connection> {
+  const { config, cluster } = await loadConfig(options);
+  return {
+    server: serverUrl(cluster.server),
+    context: config.getCurrentContext(),
+    authenticate: async (request) => {
+      try {
+        await config.applyToHTTPSOptions(request);
+        keepAlive(request);
+      } catch (error) {
+        throw new SalvorError(`Cannot log in to the cluster: ${messageOf(error)}`, {
+          code: 'ClusterForbidden',
+          cause: error,
+          hint: 'Log in again with the command that made this kubeconfig, then check with: kubectl auth whoami',
+        });
+      }
+    },
+  };
+}
+
+/** What a kubeconfig says, and the cluster of its context. */
+export interface LoadedConfig {
+  readonly config: KubeConfig;
+  readonly cluster: Cluster;
+}
+
+/** Reads the kubeconfig; throws `ClusterUnreachable` that says what is missing in it. */
+export async function loadConfig(options: ConnectionOptions): Promise<LoadedConfig> {
   const { KubeConfig } = await import('@kubernetes/client-node');
   const config = new KubeConfig();
   const hint = 'Set KUBECONFIG, or give --kubeconfig FILE and --context NAME.';
@@ -51,22 +79,7 @@ export async function loadConnection(options: ConnectionOptions): Promise<Connec
       { code: 'ClusterUnreachable', hint },
     );
   }
-  return {
-    server: serverUrl(cluster.server),
-    context: config.getCurrentContext(),
-    authenticate: async (request) => {
-      try {
-        await config.applyToHTTPSOptions(request);
-        keepAlive(request);
-      } catch (error) {
-        throw new SalvorError(`Cannot log in to the cluster: ${messageOf(error)}`, {
-          code: 'ClusterForbidden',
-          cause: error,
-          hint: 'Log in again with the command that made this kubeconfig, then check with: kubectl auth whoami',
-        });
-      }
-    },
-  };
+  return { config, cluster };
 }
 
 function serverUrl(server: string): URL {

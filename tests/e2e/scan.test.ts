@@ -18,13 +18,19 @@ let application: Application;
 let cli: SalvorCli;
 
 interface ScanOutput {
-  readonly assets: readonly { readonly id: string; readonly judgement: { readonly verdict: string } }[];
+  readonly assets: readonly {
+    readonly id: string;
+    readonly judgement: { readonly verdict: string; readonly rule: string };
+  }[];
   readonly unseen: readonly { readonly what: string; readonly reason: string }[];
 }
 
 before(async () => {
   shared = await openTestLab();
-  application = await deployApplication(shared, namespace, ['data']);
+  application = await deployApplication(shared, namespace, ['data', 'scratch-cache', 'modules', 'empty']);
+  await application.shell(`mkdir -p /scratch-cache/pg/global /modules/node_modules/left-pad
+    echo 16 > /scratch-cache/pg/PG_VERSION
+    printf 'SQLite format 3\\0' > /data/app.db`);
   await shared.apply(
     object('v1', 'Secret', 'login', { stringData: { password: secretValue } }),
     object('v1', 'ServiceAccount', 'reader'),
@@ -66,6 +72,29 @@ test('a scan with all rights changes nothing and prints no value of a Secret', a
       assert.ok(!stdout.includes(value) && !stderr.includes(value), format);
   }
   assert.equal(await versions(), earlier);
+});
+
+test('with --probe a volume is known by the files that are in it', async () => {
+  const { code, stdout, stderr } = await cli.run(['scan', '-n', namespace, '--probe', '-o', 'json']);
+  assert.equal(code, 0, stderr);
+  const { assets } = JSON.parse(stdout) as ScanOutput;
+  const found = assets.filter(({ id }) => id.startsWith(`${namespace}/volume/`));
+  const told = new Map(found.map(({ id, judgement }) => [id.split('/')[2], `${judgement.verdict} ${judgement.rule}`]));
+  assert.equal(told.get('scratch-cache'), 'Protect foundInside');
+  assert.equal(told.get('data'), 'Protect foundInside');
+  assert.equal(told.get('modules'), 'Regenerable cache');
+  assert.equal(told.get('empty'), 'Protect lasting');
+  const why = await cli.run(['why', `${namespace}/scratch-cache`, '--probe']);
+  assert.match(why.stdout, /PostgreSQL/);
+  assert.match(why.stdout, /PG_VERSION, global/);
+});
+
+test('who may not look inside is told so, and sees all else', async () => {
+  const env = await environmentOf('reader');
+  const { code, stdout, stderr } = await cli.run(['scan', '-n', namespace, '--probe', '-o', 'json'], { env });
+  assert.equal(code, 0, stderr);
+  const { unseen } = JSON.parse(stdout) as ScanOutput;
+  assert.match(unseen.find(({ what }) => what === `inside of volumes in ${namespace}`)?.reason ?? '', /403/);
 });
 
 test('who may list little sees the volume, and what could not be seen is named and counts as unknown', async () => {

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { SalvorError, exitCodes, messageOf } from '#shared/errors';
 import { snapshotOfCluster } from '#discovery/snapshot/cluster';
+import { lookInside } from '#discovery/snapshot/look-inside';
 import { measureUsedBytes } from '#discovery/snapshot/used-bytes';
 import { snapshotOfManifests } from '#discovery/snapshot/manifests';
 import type { Snapshot } from '#discovery/snapshot/snapshot';
+import { loadRunInPod } from '#kube/exec';
 import type { CliContext } from '../context.ts';
 import type { ClusterFlags } from '../flags.ts';
 import { openCluster } from '../open.ts';
@@ -22,7 +24,7 @@ export type ScanFormat = 'table' | 'wide' | 'json' | 'yaml' | 'name' | 'csv' | '
 /** Where a scan looks. */
 export interface SourceFlags extends ClusterFlags {
   readonly from?: string;
-  /** Also ask the kubelets how many bytes are in use. */
+  /** Also ask the kubelets how many bytes are in use, and look into volumes through the pods that mount them. */
   readonly probe: boolean;
   readonly namespace?: string;
 }
@@ -69,7 +71,11 @@ export async function takeSnapshot(context: CliContext, flags: SourceFlags): Pro
   };
   try {
     const snapshot = await snapshotOfCluster(client, { namespace: flags.namespace, onProgress }, context.signal);
-    return flags.probe ? await measureUsedBytes(client, snapshot, context.signal) : snapshot;
+    if (!flags.probe) return snapshot;
+    onProgress('asking the kubelets for the bytes in use');
+    const measured = await measureUsedBytes(client, snapshot, context.signal);
+    onProgress('looking into the volumes of running pods');
+    return await lookInside(await loadRunInPod(flags), measured, context.signal);
   } finally {
     stderr.write(erase);
   }

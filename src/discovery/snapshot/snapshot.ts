@@ -19,6 +19,21 @@ export interface Snapshot {
   readonly unseen: readonly Unseen[];
   /** Bytes in use by `NAMESPACE/CLAIM`, where they were measured. */
   readonly usedBytes?: ReadonlyMap<string, number>;
+  /** What was seen inside of `NAMESPACE/CLAIM`, where it was looked at. */
+  readonly looks?: ReadonlyMap<string, FolderLook>;
+}
+
+/** The first two levels of a volume, as a pod that mounts it lists them. Names of folders end with a slash. */
+export interface FolderLook {
+  readonly pod: string;
+  readonly path: string;
+  readonly entries: readonly string[];
+  /** Of some of its folders, by name, without the slash. */
+  readonly folders: ReadonlyMap<string, readonly string[]>;
+  /** Files that begin as SQLite's do. */
+  readonly sqlite: readonly string[];
+  /** Not all of it was listed, or only a part of the volume is mounted there. */
+  readonly partial: boolean;
 }
 
 /** Finds objects by kind, namespace and name. */
