@@ -281,3 +281,29 @@ test('a Secret that SOPS has encrypted needs a key that is not in the repository
   });
   assert.deepEqual(meanings(discoverText(secret), '-/key/sops-age'), ['crown-jewel']);
 });
+
+test('a policy of the network that lets certain pods in to a database tells who uses it; one that lets all in tells nothing', () => {
+  const policy = (from: object): string =>
+    JSON.stringify({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'db', namespace: 'n' },
+      spec: { podSelector: { matchLabels: { app: 'db' } }, ingress: [{ from: [from] }] },
+    });
+  const usesOf = (from: object): string[] =>
+    discover(
+      snapshotOfFiles([
+        { path: 'db.yaml', content: workload({ name: 'db', container: { image: 'postgres:16' } }) },
+        { path: 'web.yaml', content: workload({ name: 'web', container: { image: 'acme/web' } }) },
+        { path: 'policy.yaml', content: policy(from) },
+      ]),
+    )
+      .relations.filter(({ type }) => type === 'uses')
+      .map(({ from: user, to }) => `${user} ${to}`);
+  assert.deepEqual(usesOf({ podSelector: { matchLabels: { app: 'web' } } }), ['n/deployment/web n/database/db']);
+  assert.deepEqual(usesOf({ podSelector: {} }), []);
+  assert.deepEqual(
+    usesOf({ podSelector: { matchLabels: { app: 'web' } }, namespaceSelector: { matchLabels: { x: 'y' } } }),
+    [],
+  );
+});

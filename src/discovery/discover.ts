@@ -5,6 +5,7 @@ import { detectInside } from './contents/inside.ts';
 import { detectPreferences } from './contents/preferences.ts';
 import { detectBuckets } from './detectors/buckets.ts';
 import { detectObjects } from './detectors/cluster-objects.ts';
+import { detectAllowedUses } from './detectors/network-policies.ts';
 import { detectCopies } from './detectors/copies.ts';
 import { detectExternal } from './detectors/external.ts';
 import { detectKeysAndVaults } from './detectors/keys-and-vaults.ts';
@@ -40,6 +41,7 @@ export function discover(snapshot: Snapshot): Discovery {
   detectServers(builder);
   detectCopies(builder, services);
   detectUses(builder, services);
+  detectAllowedUses(builder);
   detectExternal(builder, services);
   detectBuckets(builder, services);
   detectServedModels(builder);

@@ -51,6 +51,8 @@ const metadataGroups = new Set([
   'cilium.io',
   'crd.projectcalico.org',
 ]);
+/** Of those groups, what says more than its name. */
+const wholeKinds = new Set(['NetworkPolicy.networking.k8s.io']);
 const metadataKinds = new Set([
   'ReplicaSet.apps',
   'Node',
@@ -158,7 +160,7 @@ async function listKind(
   signal: AbortSignal,
 ): Promise<KubeObject[]> {
   const kind = groupKind(resource);
-  const onlyMetadata = metadataGroups.has(resource.group) || metadataKinds.has(kind);
+  const onlyMetadata = (metadataGroups.has(resource.group) && !wholeKinds.has(kind)) || metadataKinds.has(kind);
   const apiVersion = resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
   const found: KubeObject[] = [];
   let next: string | undefined;
