@@ -2,6 +2,7 @@ import type { Asset, AssetId, Relation } from '#api/asset';
 import { AssetBuilder } from './builder.ts';
 import { detectContents } from './contents/contents.ts';
 import { detectPreferences } from './contents/preferences.ts';
+import { detectAskedStorage } from './detectors/asked-storage.ts';
 import { detectBuckets } from './detectors/buckets.ts';
 import { detectObjects } from './detectors/cluster-objects.ts';
 import { detectCopies } from './detectors/copies.ts';
@@ -42,6 +43,7 @@ export function discover(snapshot: Snapshot): Discovery {
   detectBuckets(builder, services);
   detectServedModels(builder);
   detectKeysAndVaults(builder);
+  detectAskedStorage(builder);
   detectContents(builder);
   detectPreferences(builder);
   detectObjects(builder);

@@ -3,6 +3,7 @@ import { keyOf } from '../builder.ts';
 import { imagePath } from '../engines/recognize.ts';
 import { evidenceOfImage, evidenceOfMount, isBelow, sign, writers } from './look.ts';
 import type { Look, Use } from './look.ts';
+import { databaseIn } from './settings.ts';
 
 const userFiles =
   /(^|[/_-])(uploads?|user[-_]?files|media|photos?|pictures|music|movies|tv|videos?|library|libraries|attachments?|documents?|books|comics|files|storage|content|repositor(y|ies)|repos|git|www|html|wp-content|sites|homes?|data\/files|consume|paperless|nextcloud|seafile|shared?|public|mail|maildir)($|[/_-])/i;
@@ -57,13 +58,12 @@ export function detectFiles(look: Look): readonly Sign[] {
           evidenceOfMount(use),
         ]),
       );
-    const database = use.container.variables.find(
-      (variable) => sqliteVariable.test(variable.value ?? '') && (variable.value ?? '').includes(use.mount.path),
-    );
+    const database =
+      use.container.variables.find(
+        (variable) => sqliteVariable.test(variable.value ?? '') && (variable.value ?? '').includes(use.mount.path),
+      )?.evidence ?? databaseIn(use);
     if (database !== undefined)
-      signs.push(
-        sign({ means: 'program-state', says: 'holds a SQLite database' }, [database.evidence, evidenceOfMount(use)]),
-      );
+      signs.push(sign({ means: 'program-state', says: 'holds a SQLite database' }, [database, evidenceOfMount(use)]));
   }
   return signs;
 }
