@@ -201,6 +201,26 @@ export interface Relation {
   readonly evidence: readonly Evidence[];
 }
 
+/**
+ * Why what a tool does is not enough.
+ *
+ * - `paused`, `failing`, `neverRan`: nothing comes of it now
+ * - `hot`: the files of a server that writes meanwhile
+ * - `sameStorage`: the copy is lost with the storage of the original
+ * - `sameCluster`: the copy is lost with the cluster
+ * - `filtered`: something may leave it out
+ * - `incomplete`: something that a restore needs is not copied
+ */
+export type Trouble =
+  | 'paused'
+  | 'failing'
+  | 'neverRan'
+  | 'hot'
+  | 'sameStorage'
+  | 'sameCluster'
+  | 'filtered'
+  | 'incomplete';
+
 /** How an existing tool treats one asset. `none` is never said: it is the absence of any. */
 export interface Protection {
   readonly asset: AssetId;
@@ -216,6 +236,8 @@ export interface Protection {
    * - `failing`: selected, and the last results say that it does not work, or it is paused
    */
   readonly state: 'full' | 'partial' | 'skipped' | 'failing';
+  /** Where the state is `partial` or `failing`. */
+  readonly trouble?: Trouble;
   /** Why, one sentence. */
   readonly reason: string;
   readonly evidence: readonly Evidence[];

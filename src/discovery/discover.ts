@@ -23,6 +23,7 @@ import type { Workload } from './workloads.ts';
 /** Everything that was found, before anything is judged. */
 export interface Discovery {
   readonly index: ObjectIndex;
+  readonly services: ServiceMap;
   readonly workloads: readonly Workload[];
   readonly assets: readonly Asset[];
   readonly relations: readonly Relation[];
@@ -48,7 +49,7 @@ export function discover(snapshot: Snapshot): Discovery {
   detectPreferences(builder);
   detectObjects(builder);
   if (snapshot.usedBytes !== undefined) addUsedBytes(builder, snapshot.usedBytes);
-  return { index, workloads: builder.workloads, assets: builder.build(), relations: builder.relations() };
+  return { index, services, workloads: builder.workloads, assets: builder.build(), relations: builder.relations() };
 }
 
 /** What was measured of a claim, and for a server the sum over its claims if all of them were measured. */

@@ -41,6 +41,7 @@ ${verdictLine(report)}
 <div class="tiles">${order.map((standing) => tile(standing, assets)).join('')}</div>
 ${report.applications.map((application) => section(application, assets)).join('')}
 ${section({ name: 'The cluster itself', namespaces: [''], because: [] }, assets)}
+${findings(report)}
 ${graph === '' ? '' : `<h2>Who uses what</h2><div class="scroll">${graph}</div>`}
 ${unseen(report)}
 </body></html>
@@ -84,6 +85,21 @@ function row(asset: AssetReport): string {
   const details = evidence === '' ? '' : `<ul>${evidence}</ul>`;
   const protection = asset.standing === 'nothing to do' ? '' : `<p class="soft">${html(protectedBy(asset, false))}</p>`;
   return `<tr><td><b>${html(asset.name)}</b><br><span class="soft">${html(asset.title)}</span></td><td class="n">${size === undefined ? '' : html(formatBytes(size))}</td><td class="standing ${cssClass(asset.standing)}">${words[asset.standing]}</td><td><details><summary>${html(asset.judgement.verdict)}: ${html(asset.judgement.reason)}</summary>${details}</details>${protection}</td></tr>`;
+}
+
+/** Risks first; what the rows say already is left out. */
+function findings(report: ScanReport): string {
+  const told = report.findings
+    .filter(({ name }) => name !== 'NotProtected' && name !== 'ScheduledButVolumeNotSelected')
+    .toSorted((a, b) => Number(a.severity !== 'risk') - Number(b.severity !== 'risk'));
+  if (told.length === 0) return '';
+  const items = told
+    .map(({ name, severity, message }) => {
+      const mark = severity === 'risk' ? 'at-risk' : 'partly';
+      return `<li><b class="${mark}">${html(name)}</b> ${html(message)}</li>`;
+    })
+    .join('');
+  return `<h2>What is the matter with backups</h2><ul>${items}</ul>`;
 }
 
 function unseen(report: ScanReport): string {

@@ -2,8 +2,10 @@ import type { Asset, AssetId, Finding, Judgement, Protection, Relation, Unseen }
 import { classify } from '#classification/classify';
 import { discover } from '#discovery/discover';
 import { detectProtections } from '#discovery/protection/protections';
+import { storeFindings } from '#discovery/protection/stores';
 import type { Snapshot } from '#discovery/snapshot/snapshot';
 import { applicationsOf } from './applications.ts';
+import { applicationFindings, assetFindings } from './findings.ts';
 import type { Application } from './applications.ts';
 
 /**
@@ -49,10 +51,10 @@ export interface ScanReport {
 
 /** From a snapshot to everything that is printed. Pure. */
 export function scanReport(snapshot: Snapshot, nowMs: number): ScanReport {
-  const { index, assets, relations } = discover(snapshot);
+  const { index, services, workloads, assets, relations } = discover(snapshot);
   const judgements = classify(assets);
   const protections = new Map<AssetId, Protection[]>();
-  for (const protection of detectProtections({ index, assets, nowMs }))
+  for (const protection of detectProtections({ index, workloads, assets, relations, nowMs }))
     protections.set(protection.asset, [...(protections.get(protection.asset) ?? []), protection]);
   const held = new Map<AssetId, AssetId[]>();
   for (const { from, to, type } of relations)
@@ -76,14 +78,20 @@ export function scanReport(snapshot: Snapshot, nowMs: number): ScanReport {
       },
     ];
   });
+  const counted = reports.filter(isCounted);
+  const applications = applicationsOf(reports, relations);
   return withTotals({
     apiVersion: 'salvor.dev/v1alpha1',
     kind: 'ScanReport',
     source: snapshot.source,
     assets: reports,
-    applications: applicationsOf(reports, relations),
+    applications,
     relations,
-    findings: reports.flatMap(notProtected),
+    findings: [
+      ...counted.flatMap(assetFindings),
+      ...applications.flatMap((application) => applicationFindings(application, counted)),
+      ...storeFindings(index, services),
+    ],
     unseen: snapshot.unseen,
   });
 }
@@ -143,13 +151,4 @@ function standingOf({ verdict }: Judgement, protections: readonly Protection[]):
   if (verdict !== 'Protect' && verdict !== 'Unknown') return 'nothing to do';
   if (protections.some((one) => one.state === 'full')) return 'protected';
   return protections.some((one) => one.state === 'partial' || one.state === 'failing') ? 'partly' : 'at risk';
-}
-
-function notProtected(asset: AssetReport): Finding[] {
-  if (!isCounted(asset) || (asset.standing !== 'at risk' && asset.standing !== 'unknown')) return [];
-  const skipped = asset.protections.find((one) => one.state === 'skipped');
-  const evidence = skipped?.evidence ?? asset.judgement.evidence;
-  const why = skipped === undefined ? 'nothing selects it' : skipped.reason;
-  const name = skipped === undefined ? 'NotProtected' : 'ScheduledButVolumeNotSelected';
-  return [{ name, severity: 'risk', asset: asset.id, message: `${asset.title}: ${asset.standing}, ${why}`, evidence }];
 }

@@ -143,6 +143,38 @@ test('what could not be read counts as unknown, also where all that was read is 
   assert.equal(choose(blind, { known }).totals.unseen, 0);
 });
 
+test('what is the matter with backups is told beside what has none', () => {
+  const label = 'labels: { app: db }';
+  const report = reportOf(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: { name: db, namespace: shop }
+spec: { template: { metadata: { ${label} }, spec: { containers: [{ name: db, image: "postgres:16", volumeMounts: [{ name: d, mountPath: /var/lib/postgresql/data }] }], volumes: [{ name: d, persistentVolumeClaim: { claimName: pg } }] } } }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: shop }
+spec: { selector: { app: db }, ports: [{ port: 5432 }] }
+---
+${claim}
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: { name: dump, namespace: shop }
+spec: { schedule: "@daily", jobTemplate: { spec: { template: { spec: { containers: [{ name: c, image: alpine, command: [sh, -c, "pg_dump -h db x | aws s3 cp - s3://far/x"] }] } } } } }
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata: { name: older, namespace: shop }
+spec: { suspend: true, schedule: "@daily", jobTemplate: { spec: { template: { spec: { containers: [{ name: c, image: alpine, command: [sh, -c, "pg_dump -h db x | aws s3 cp - s3://far/x"] }] } } } } }
+`);
+  const names = report.findings.map(({ name, severity }) => `${name} ${severity}`);
+  assert.ok(names.includes('DatabaseProtectedFilesNot risk'), names.join());
+  assert.ok(names.includes('SchedulePaused warning'), names.join());
+  assert.match(scanTable(report), /^ {2}! DatabaseProtectedFilesNot: /m);
+  assert.match(scanHtml(report), /What is the matter with backups/);
+});
+
 test('label selectors select as kubectl does', () => {
   const labels = { app: 'shop', tier: 'db' };
   for (const selector of ['app=shop', 'app==shop,tier', 'tier!=web', 'tier in (db, web)', '!gone', 'tier notin (web)'])

@@ -9,6 +9,8 @@ const widthMax = 100;
 const wideWidthMax = 200;
 /** Files and kinds that could not be read, shown in a table; all of them are in -o json. */
 const unseenShownMax = 5;
+/** Findings that a table shows; all of them are in -o json and -o html. */
+const findingsShownMax = 8;
 
 const marks: Readonly<Record<Standing, string>> = {
   'at risk': '!',
@@ -47,7 +49,7 @@ export function scanTable(report: ScanReport, wide = false): string {
       '',
       cutMiddle(`${folded} more belong to a database above, or are temporary files: -o wide shows them.`, width),
     );
-  return [...lines, ...unseenLines(report, width)].join('\n');
+  return [...lines, ...findingLines(report, width), ...unseenLines(report, width)].join('\n');
 }
 
 /** What to do next, told on stderr. */
@@ -157,6 +159,22 @@ export function protectedBy(asset: AssetReport, withReason: boolean): string {
 
 function nameOfId(id: string): string {
   return id.slice(id.lastIndexOf('/') + 1);
+}
+
+/** What the rows do not say already. */
+function findingLines({ findings }: ScanReport, width: number): string[] {
+  const ranked = ['risk', 'warning', 'note'] as const;
+  const told = findings
+    .filter(({ name }) => name !== 'NotProtected' && name !== 'ScheduledButVolumeNotSelected')
+    .toSorted((a, b) => ranked.indexOf(a.severity) - ranked.indexOf(b.severity));
+  if (told.length === 0) return [];
+  const shown = told
+    .slice(0, findingsShownMax)
+    .map(({ name, severity, message }) =>
+      cutMiddle(`  ${severity === 'risk' ? '!' : ' '} ${name}: ${plain(message)}`, width),
+    );
+  const more = told.length > findingsShownMax ? [`  and ${told.length - findingsShownMax} more: -o json`] : [];
+  return ['', 'Findings:', ...shown, ...more];
 }
 
 /** First what may hold data. */

@@ -5,11 +5,12 @@ import { evidenceOfImage, evidenceOfMount, sign, writers } from './look.ts';
 import type { Look, Use } from './look.ts';
 
 /** Programs that write copies of a database, and the engines they copy. */
-const dumpCommand =
+export const dumpCommand =
   /\b(pg_dump(all)?|pg_basebackup|mysqldump|mariadb-dump|mariadb-backup|xtrabackup|mydumper|mongodump|redis-cli\s+.*(--rdb|bgsave)|etcdctl\s+.*snapshot\s+save|influxd?\s+backup|clickhouse-backup|cockroach\s+dump|sqlite3\s+\S+\s+["']?\.backup|vault\s+operator\s+raft\s+snapshot|consul\s+snapshot\s+save|neo4j-admin\s+(database\s+)?dump|slapcat|gitea\s+dump|gitlab-backup|backup-utility)\b/;
 const copyCommand = /\b(restic|borg|borgmatic|kopia|duplicity|rdiff-backup|rclone\s+(sync|copy)|rsync|tar\s+-?c\S*)\b/;
+const programImages = /(^|\/)(restic|rustic|rclone|kopia|borg|borgmatic|rsync|duplicity)$/;
 /** What is moved is not copied: the target has the only one. */
-const moveCommand =
+export const moveCommand =
   /(^|[\s;&|(])mv\s|\bfind\b[^;\n]*-exec\s+mv\b|--remove-source-files|--delete-source|\brclone\s+move(to)?\b|--remove-files/;
 const backupImages =
   /(^|\/)(postgres-backup-local|postgres-backup-s3|pg-backup|mysql-backup|mysql-backup-s3|docker-mysql-cron-backup|db-backup|docker-volume-backup|mongo-backup|mongodb-backup|etcd-backup|pgbackups?|backup-cron|rest-server|restic-rest-server|borgmatic|borg-server|urbackup-server)$/;
@@ -39,7 +40,12 @@ export function detectBackupTargets(look: Look): readonly Sign[] {
 }
 
 function isDump({ container }: Use): boolean {
-  return dumpCommand.test(commandText(container)) || backupImages.test(imagePath(container.image));
+  return dumpCommand.test(commandText(container)) || isBackupImage(container);
+}
+
+/** A program that does nothing but make backups. */
+export function isBackupImage({ image }: Pick<Use['container'], 'image'>): boolean {
+  return backupImages.test(imagePath(image));
 }
 
 function isBackupUse(look: Look, use: Use): boolean {
@@ -55,8 +61,12 @@ function isBackupUse(look: Look, use: Use): boolean {
   return look.builder.serverOf(use.workload) !== undefined && backupPath.test(use.mount.path);
 }
 
-function commandText({ command, files }: Use['container']): string {
-  const line = command.join(' ');
+/** What a container runs: its command, and the scripts from ConfigMaps that this names. */
+export function commandText({ command, files, image }: Use['container']): string {
+  const words = command.join(' ');
+  // Images of these programs run them: only the arguments are written down.
+  const program = programImages.exec(imagePath(image))?.[2];
+  const line = program === undefined || words.includes(program) ? words : `${program} ${words}`;
   return [line, ...files.filter((file) => line.includes(file.key)).map((file) => file.content)].join('\n');
 }
 

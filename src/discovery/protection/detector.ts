@@ -1,10 +1,13 @@
-import type { Asset, Protection } from '#api/asset';
+import type { Asset, Protection, Relation } from '#api/asset';
 import type { ObjectIndex } from '../snapshot/snapshot.ts';
+import type { Workload } from '../workloads.ts';
 
 /** What a detector of protection is given. Everything is plain data; nothing may be asked of a cluster. */
 export interface ProtectionInput {
   readonly index: ObjectIndex;
   readonly assets: readonly Asset[];
+  readonly workloads: readonly Workload[];
+  readonly relations: readonly Relation[];
   /** Now, in milliseconds since the epoch: ages of last results are judged by it. */
   readonly nowMs: number;
 }

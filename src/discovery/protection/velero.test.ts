@@ -19,6 +19,7 @@ interface Story {
   readonly signs?: readonly Sign[];
   readonly role?: 'server' | 'job';
   readonly kind?: 'cluster' | 'manifests';
+  readonly sizeBytes?: number;
 }
 
 const completed = { phase: 'Completed', startTimestamp: '2026-11-25T01:00:00Z' };
@@ -65,6 +66,7 @@ function told(story: Story): string {
     name: 'files',
     application: 'shop',
     title: 'volume',
+    ...(story.sizeBytes === undefined ? {} : { sizeBytes: story.sizeBytes }),
     volume: {
       source: 'claim',
       claim: 'files',
@@ -85,12 +87,19 @@ function told(story: Story): string {
   };
   const index = indexObjects({ source: 'test', kind: story.kind ?? 'cluster', objects, unseen: [] });
   return velero
-    .detect({ index, assets: [asset], nowMs })
+    .detect({ index, workloads: [], assets: [asset], relations: [], nowMs })
     .map(({ state, reason }) => `${state}: ${reason}`)
     .join('; ');
 }
 
 const files = { defaultVolumesToFsBackup: true };
+const withPolicy = { ...files, resourcePolicy: { kind: 'configmap', name: 'p' } };
+const policies = (conditions: string, action: string): KubeObject => ({
+  apiVersion: 'v1',
+  kind: 'ConfigMap',
+  metadata: { name: 'p', namespace },
+  data: { policies: `version: v1\nvolumePolicies:\n- conditions: { ${conditions} }\n  action: { type: ${action} }\n` },
+});
 
 const stories: readonly (readonly [string, Story, RegExp])[] = [
   ['files of a program that a schedule copies every night are protected', { template: files }, /^full: /],
@@ -138,6 +147,29 @@ const stories: readonly (readonly [string, Story, RegExp])[] = [
     'a resource policy may leave it out',
     { template: { ...files, resourcePolicy: { kind: 'configmap', name: 'p' } } },
     /^partial: .*"p"/,
+  ],
+  [
+    'the first policy that fits decides: here it skips what is large',
+    { template: withPolicy, others: [policies('capacity: "500Mi,"', 'skip')], sizeBytes: 2 ** 30 },
+    /^skipped: .*resource policy "p"/,
+  ],
+  [
+    'one that does not fit leaves all as it is',
+    { template: withPolicy, others: [policies('capacity: "5Gi,"', 'skip')], sizeBytes: 2 ** 30 },
+    /^full: /,
+  ],
+  [
+    'one whose condition cannot be decided may leave it out',
+    { template: withPolicy, others: [policies('capacity: "5Gi,"', 'skip')] },
+    /^partial: .*"p"/,
+  ],
+  [
+    'a policy may ask for a file backup that nobody else asked for',
+    {
+      template: { resourcePolicy: { kind: 'configmap', name: 'p' } },
+      others: [policies('pvcLabels: {}', 'fs-backup')],
+    },
+    /^full: .*resource policy/,
   ],
   ['a CSI snapshot that is not moved is lost with its storage', { others: [csiClass] }, /^partial: .*lost with it/],
   [

@@ -1,4 +1,4 @@
-import type { Asset, Evidence, Protection } from '#api/asset';
+import type { Asset, Evidence, Protection, Trouble } from '#api/asset';
 import type { KubeObject } from '#api/objects';
 import { at, record, records, text, textMap, texts } from '../fields.ts';
 import type { Fields } from '../fields.ts';
@@ -6,13 +6,14 @@ import { matchesSelector } from '../selector.ts';
 import type { ObjectIndex } from '../snapshot/snapshot.ts';
 import { nameOf } from '../snapshot/snapshot.ts';
 import type { ProtectionDetector } from './detector.ts';
+import { policyFor } from './velero-policies.ts';
+import type { VolumePolicy } from './velero-policies.ts';
 
 /**
  * Velero's Schedules, by its own rules: a namespace that is included says nothing yet of a volume. Its data is copied by
  * a file backup (all volumes, or those that the pod's annotation lists) or by a snapshot (of a driver that can, unless
  * snapshots are off). What is not sure to be a copy elsewhere that can be restored is not `full`: a snapshot that stays in
- * the storage system, files of a server that writes meanwhile, a schedule that has not run. Resource policies are not
- * evaluated: where there is one, the answer is `partial`.
+ * the storage system, files of a server that writes meanwhile, a schedule that has not run.
  * Source: velero.io/docs, "Schedule API Type", "Backup API Type", "File System Backup", "Resource filtering".
  */
 export const velero: ProtectionDetector = {
@@ -35,93 +36,94 @@ function judge(cluster: Cluster, schedule: KubeObject, asset: Asset): Protection
   const template = record(at(schedule['spec'], 'template'));
   if (!coversNamespace(template, asset.namespace) || !(covers(template, claims) || covers(template, pods)))
     return undefined;
-  const answer = (state: Protection['state'], reason: string, field: string, value: string): Protection => ({
+  const answer = (
+    state: Protection['state'],
+    { reason, field, value, trouble, object = schedule }: Because,
+  ): Protection => ({
     asset: asset.id,
     tool: 'velero',
     by: nameOf(schedule),
     namespace: schedule.metadata.namespace ?? '',
     state,
-    reason,
-    evidence: [evidence(schedule, field, value)],
+    ...(trouble === undefined ? {} : { trouble }),
+    reason: object === schedule ? `schedule "${schedule.metadata.name}" ${reason}` : reason,
+    evidence: [evidence(object, field, value)],
   });
-  const name = schedule.metadata.name;
   const labels = asset.volume?.labels ?? {};
   if (labels['velero.io/exclude-from-backup'] === 'true')
-    return answer(
-      'skipped',
-      `schedule "${name}" leaves it out: it is labelled velero.io/exclude-from-backup`,
-      'metadata.labels',
-      'velero.io/exclude-from-backup=true',
-    );
-  const unselected =
-    selectorsOf(template).length > 0 && !selectorsOf(template).some((selector) => matchesSelector(selector, labels));
-  if (unselected)
-    return answer(
-      'skipped',
-      `schedule "${name}" selects by labels that it does not have`,
-      'spec.template.labelSelector',
-      JSON.stringify(template['labelSelector'] ?? template['orLabelSelectors']),
-    );
-  const copied = copiedBy(index, template, asset);
+    return answer('skipped', {
+      reason: 'leaves it out: it is labelled velero.io/exclude-from-backup',
+      field: 'metadata.labels',
+      value: 'velero.io/exclude-from-backup=true',
+    });
+  const selectors = selectorsOf(template);
+  if (selectors.length > 0 && !selectors.some((selector) => matchesSelector(selector, labels)))
+    return answer('skipped', {
+      reason: 'selects by labels that it does not have',
+      field: 'spec.template.labelSelector',
+      value: JSON.stringify(template['labelSelector'] ?? template['orLabelSelectors']),
+    });
+  const policy = policyFor(index, schedule, asset);
+  const copied = copiedBy(index, template, { asset, action: policy?.action });
   if (copied === undefined)
-    return answer(
-      'skipped',
-      `schedule "${name}" covers its namespace and does not copy its data (no opt-in)`,
-      'spec.template.defaultVolumesToFsBackup',
-      text(template['defaultVolumesToFsBackup']) ?? 'not set',
-    );
+    return answer('skipped', {
+      reason:
+        policy?.action === 'skip'
+          ? `leaves it out by the resource policy "${policy.name}"`
+          : 'covers its namespace and does not copy its data (no opt-in)',
+      ...(policy?.action === 'skip'
+        ? { field: 'spec.template.resourcePolicy.name', value: policy.name }
+        : {
+            field: 'spec.template.defaultVolumesToFsBackup',
+            value: text(template['defaultVolumesToFsBackup']) ?? 'not set',
+          }),
+    });
   const failure = failureOf(cluster, schedule);
-  if (failure !== undefined) {
-    const { object, field, value } = failure;
-    return { ...answer('failing', failure.reason, field, value), evidence: [evidence(object, field, value)] };
-  }
-  const doubt = doubtOf(template, asset, copied);
-  if (doubt !== undefined) return answer('partial', `schedule "${name}" ${doubt.reason}`, doubt.field, doubt.value);
-  return answer(
-    'full',
-    `schedule "${name}" copies it by ${copied.by}`,
-    'spec.schedule',
-    text(at(schedule['spec'], 'schedule')) ?? '',
-  );
+  if (failure !== undefined) return answer('failing', failure);
+  const doubt = doubtOf(template, { asset, copy: copied, policy });
+  if (doubt !== undefined) return answer('partial', doubt);
+  return answer('full', {
+    reason: `copies it by ${copied.by}`,
+    field: 'spec.schedule',
+    value: text(at(schedule['spec'], 'schedule')) ?? '',
+  });
 }
 
-interface Failure {
-  readonly object: KubeObject;
+interface Because {
   readonly reason: string;
   readonly field: string;
   readonly value: string;
+  readonly trouble?: Trouble;
+  /** The schedule itself unless something else is to blame; then the reason is a whole sentence. */
+  readonly object?: KubeObject;
 }
 
 /** Why nothing is copied at all, whatever is selected. Without a cluster only what is written down can be told. */
-function failureOf({ index, nowMs }: Cluster, schedule: KubeObject): Failure | undefined {
-  const { name } = schedule.metadata;
+function failureOf({ index, nowMs }: Cluster, schedule: KubeObject): Because | undefined {
   if (at(schedule['spec'], 'paused') === true)
-    return { object: schedule, reason: `schedule "${name}" is paused`, field: 'spec.paused', value: 'true' };
+    return { trouble: 'paused', reason: 'is paused', field: 'spec.paused', value: 'true' };
   const state = text(at(schedule['status'], 'phase'));
   if (state === 'FailedValidation')
-    return { object: schedule, reason: `schedule "${name}" is not valid`, field: 'status.phase', value: state };
+    return { trouble: 'failing', reason: 'is not valid', field: 'status.phase', value: state };
   const location = locationOf(index, schedule);
-  const available = text(at(location?.['status'], 'phase'));
-  if (location !== undefined && available === 'Unavailable') {
-    const reason = `the backup location "${location.metadata.name}" of schedule "${name}" is unavailable`;
-    return { object: location, reason, field: 'status.phase', value: available };
+  const of = `of schedule "${schedule.metadata.name}"`;
+  if (location !== undefined && text(at(location['status'], 'phase')) === 'Unavailable') {
+    const reason = `the backup location "${location.metadata.name}" ${of} is unavailable`;
+    return { object: location, trouble: 'failing', reason, field: 'status.phase', value: 'Unavailable' };
   }
   if (index.snapshot.kind !== 'cluster') return undefined;
   const last = lastBackup(index, schedule);
   if (last === undefined)
-    return { object: schedule, reason: `schedule "${name}" has never run`, field: 'status.lastBackup', value: 'none' };
+    return { trouble: 'neverRan', reason: 'has never run', field: 'status.lastBackup', value: 'none' };
   const phase = text(at(last['status'], 'phase')) ?? 'New';
-  if (/Fail/.test(phase))
-    return {
-      object: last,
-      reason: `the last backup of schedule "${name}" is ${phase}`,
-      field: 'status.phase',
-      value: phase,
-    };
+  if (/Fail/.test(phase)) {
+    const reason = `the last backup ${of} is ${phase}`;
+    return { object: last, trouble: 'failing', reason, field: 'status.phase', value: phase };
+  }
   const begun = timeOf(last);
   if (nowMs - Date.parse(begun) > ageMsMax) {
-    const reason = `the last backup of schedule "${name}" is older than ${ageMsMax / dayMs} days`;
-    return { object: last, reason, field: 'status.startTimestamp', value: begun };
+    const reason = `the last backup ${of} is older than ${ageMsMax / dayMs} days`;
+    return { object: last, trouble: 'failing', reason, field: 'status.startTimestamp', value: begun };
   }
   return undefined;
 }
@@ -130,17 +132,24 @@ const dayMs = 24 * 3_600_000;
 /** A monthly schedule that runs is not older. */
 const ageMsMax = 32 * dayMs;
 
+interface Copied {
+  readonly asset: Asset;
+  readonly copy: Copy;
+  readonly policy: VolumePolicy | undefined;
+}
+
 /** Why what is copied may not be all, or may not be there when it is needed. */
-function doubtOf(template: Fields, asset: Asset, copy: Copy): Omit<Failure, 'object'> | undefined {
-  const policy = text(record(template['resourcePolicy'])['name']);
-  if (policy !== undefined)
+function doubtOf(template: Fields, { asset, copy, policy }: Copied): Because | undefined {
+  if (policy?.action === 'unknown')
     return {
-      reason: `has the resource policy "${policy}", which may leave it out`,
+      trouble: 'filtered',
+      reason: `has the resource policy "${policy.name}", which may leave it out`,
       field: 'spec.template.resourcePolicy.name',
-      value: policy,
+      value: policy.name,
     };
   if (copy.method === 'csi' && template['snapshotMoveData'] !== true)
     return {
+      trouble: 'sameStorage',
       reason: 'keeps its CSI snapshot in the storage system of the volume, and is lost with it',
       field: 'spec.template.snapshotMoveData',
       value: text(template['snapshotMoveData']) ?? 'not set',
@@ -151,6 +160,7 @@ function doubtOf(template: Fields, asset: Asset, copy: Copy): Omit<Failure, 'obj
     records(record(template['hooks'])['resources']).length > 0;
   if (copy.method === 'files' && isServers && !hasHook)
     return {
+      trouble: 'hot',
       reason: 'copies the files of a server while it writes to them, without a hook',
       field: 'spec.template.hooks',
       value: 'not set',
@@ -206,14 +216,22 @@ interface Copy {
   readonly method: 'files' | 'csi' | 'provider';
 }
 
-function copiedBy(index: ObjectIndex, template: Fields, asset: Asset): Copy | undefined {
+interface Wanted {
+  readonly asset: Asset;
+  /** What a resource policy says. */
+  readonly action: VolumePolicy['action'] | undefined;
+}
+
+function copiedBy(index: ObjectIndex, template: Fields, { asset, action }: Wanted): Copy | undefined {
   const { volume } = asset;
-  if (volume === undefined) return undefined;
+  if (volume === undefined || action === 'skip') return undefined;
   const snapshot = volume.source === 'emptyDir' ? undefined : snapshotOf(index, template, asset);
   // Only volumes of pods that run are copied as files, and never those of the node.
   const isMounted = volume.mounts.some(({ role }) => role === 'server');
   if (volume.source === 'hostPath' || !isMounted || !covers(template, pods))
     return volume.source === 'hostPath' ? undefined : snapshot;
+  if (action === 'fs-backup') return { by: 'file backup, by its resource policy', method: 'files' };
+  if (action === 'snapshot') return snapshot;
   const isListed = (list: string): boolean =>
     asset.signs.some((sign) => sign.evidence.some(({ value }) => value.startsWith(`${list}=`)));
   const everything = template['defaultVolumesToFsBackup'] === true || template['defaultVolumesToRestic'] === true;

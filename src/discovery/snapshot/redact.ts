@@ -12,7 +12,12 @@ import { record, text } from '../fields.ts';
 export interface SecretFacts {
   readonly keys: readonly string[];
   readonly endpoints: readonly { readonly key: string; readonly endpoint: Endpoint }[];
+  /** Keys whose values everybody knows, because a program sets them by default. */
+  readonly wellKnown: readonly string[];
 }
+
+/** Velero's password of file backups, unless somebody sets another (velero.io/docs, "File System Backup"). */
+const wellKnownValues: ReadonlySet<string> = new Set(['static-passw0rd']);
 
 const secretName =
   /pass(word|wd|phrase)?|secret|token|credential|private|api_?key|access_?key|encryption_?key|_key$|^key$|dsn/i;
@@ -45,7 +50,8 @@ function redactSecret(object: KubeObject): KubeObject {
     if (/(^|[_.-])(host|hostname|endpoint|server|address)$/i.test(key) && /^[a-z0-9][a-z0-9.-]*$/i.test(value.trim()))
       endpoints.push({ key, endpoint: { host: value.trim() } });
   }
-  const facts: SecretFacts = { keys: values.map(([key]) => key), endpoints };
+  const wellKnown = values.filter(([, value]) => wellKnownValues.has(value.trim())).map(([key]) => key);
+  const facts: SecretFacts = { keys: values.map(([key]) => key), endpoints, wellKnown };
   return { ...others, facts };
 }
 
