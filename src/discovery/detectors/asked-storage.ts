@@ -8,9 +8,9 @@ import { evidenceOf, sizeOf } from './support.ts';
 /** Groups of Kubernetes itself and of tools that say elsewhere what storage they ask for, or only move what is there. */
 const otherGroups =
   /^[^.]*$|(^|\.)(k8s\.io|fluxcd\.io|crossplane\.io|kubevirt\.io|velero\.io|backube|kanister\.io|kasten\.io|k8up\.io|longhorn\.io|rook\.io|tekton\.dev|argoproj\.io|cattle\.io)$/;
-/** What describes others, or lasts as long as a run. */
+/** What describes or belongs to others, or lasts as long as a run. */
 const otherKinds =
-  /(Run|Workflow|Job|Pipeline|Template|Class|Policy|Profile|Backup|Restore|Snapshot|Definition|Composition|List|RunnerSet|RunnerDeployment)$/;
+  /(Run|Workflow|Job|Pipeline|Template|Class|Policy|Profile|Backup|Restore|Snapshot|Definition|Composition|List|Pool|Runner|RunnerSet|RunnerDeployment)$/;
 /** Fields by which custom resources ask for storage: the spec of a claim, or a size beside the word. */
 const storageField = /(storage|persistence|persistentVolume|volume|volumeSpec|dataStorage)$/i;
 /** Nested deeper than any custom resource that was seen. */
@@ -22,13 +22,14 @@ const depthMax = 12;
  */
 export function detectAskedStorage(builder: AssetBuilder): void {
   const known = new Set([...builder.all()].map(([, draft]) => `${draft.namespace}/${draft.workload ?? ''}`));
+  const claims = Map.groupBy(builder.index.all('PersistentVolumeClaim'), (claim) => claim.metadata.namespace ?? '');
   for (const object of builder.index.snapshot.objects) {
     const [kind = '', ...group] = groupKindOf(object).split('.');
     const { name, namespace = '' } = object.metadata;
     if (otherGroups.test(group.join('.')) || otherKinds.test(kind) || known.has(`${namespace}/${nameOf(object)}`))
       continue;
     const [asked] = requests(object['spec'], 'spec');
-    if (asked === undefined || hasClaims(builder, object)) continue;
+    if (asked === undefined || hasClaim(claims.get(namespace) ?? [], name)) continue;
     const id = builder.add({
       kind: 'volume',
       namespace,
@@ -68,14 +69,10 @@ function* requests(value: unknown, path: string, depth = 0): Generator<Asked> {
       yield* requests(one, Array.isArray(value) ? `${path}[${key}]` : `${path}.${key}`, depth + 1);
 }
 
-/** Whether claims were seen that may be those of this resource: owned by it, or named after it as operators do. */
-function hasClaims(builder: AssetBuilder, { metadata: { name, namespace = '' } }: KubeObject): boolean {
-  return builder.index
-    .all('PersistentVolumeClaim')
-    .some(
-      ({ metadata }) =>
-        metadata.namespace === namespace &&
-        (metadata.ownerReferences?.some((owner) => owner.name === name) === true ||
-          `-${metadata.name}-`.includes(`-${name}-`)),
-    );
+/** Whether one of the claims may be that of a resource: owned by it, or named after it as operators do. */
+function hasClaim(claims: readonly KubeObject[], resource: string): boolean {
+  return claims.some(
+    ({ metadata: { name, ownerReferences } }) =>
+      ownerReferences?.some((owner) => owner.name === resource) === true || `-${name}-`.includes(`-${resource}-`),
+  );
 }
