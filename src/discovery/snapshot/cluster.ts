@@ -11,8 +11,8 @@ import { redact } from './redact.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** Lists go to different kinds: more at once only queue in the API server. */
-const listsMax = 6;
-const pageSize = 500;
+const listsMax = 4;
+const pageSize = 250;
 /** Services that lead out of the cluster are few; each costs a request. */
 const endpointsMax = 200;
 
