@@ -69,16 +69,34 @@ test('a client with the image of a server is no server', () => {
     );
 });
 
-test('every member of a StatefulSet has its claim, and members with full copies are copies of one', () => {
-  const etcd = workload({
-    kind: 'StatefulSet',
-    name: 'kv',
-    container: { image: 'quay.io/coreos/etcd:v3.5.9', volumeMounts: [{ name: 'd', mountPath: '/var/lib/etcd' }] },
-    spec: { replicas: 3, volumeClaimTemplates: [{ metadata: { name: 'd' }, spec: {} }] },
-  });
-  const assets = discoverText(etcd);
-  assert.equal(meanings(assets, 'n/volume/d-kv-0').includes('replica'), false);
-  assert.equal(find(assets, 'n/volume/d-kv-2').signs.find((sign) => sign.means === 'replica')?.of, 'n/volume/d-kv-0');
+test('every member of a StatefulSet has its claim, and members that know each other are copies of one', () => {
+  const etcd = (command: readonly string[]): string =>
+    workload({
+      kind: 'StatefulSet',
+      name: 'kv',
+      container: {
+        image: 'quay.io/coreos/etcd:v3.5.9',
+        command,
+        volumeMounts: [{ name: 'd', mountPath: '/var/lib/etcd' }],
+      },
+      spec: { replicas: 3, volumeClaimTemplates: [{ metadata: { name: 'd' }, spec: {} }] },
+    });
+  const members = discoverText(etcd(['etcd', '--initial-cluster=kv-0=http://kv-0:2380,kv-1=http://kv-1:2380']));
+  assert.equal(meanings(members, 'n/volume/d-kv-0').includes('replica'), false);
+  assert.equal(find(members, 'n/volume/d-kv-2').signs.find((sign) => sign.means === 'replica')?.of, 'n/volume/d-kv-0');
+  assert.equal(meanings(discoverText(etcd(['etcd'])), 'n/volume/d-kv-2').includes('replica'), false);
+});
+
+test('storage that a resource of an unknown operator asks for is found, unless its claim is seen', () => {
+  const resource =
+    '{"apiVersion":"db.example.com/v1","kind":"Graph","metadata":{"name":"g","namespace":"n"},"spec":{"storage":{"size":"5Gi"}}}';
+  const claimed =
+    '{"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"data-g-0","namespace":"n"},"spec":{}}';
+  assert.equal(meanings(discoverText(resource), 'n/volume/g').includes('persistent'), true);
+  assert.equal(
+    discoverText(`${resource}\n---\n${claimed}`).some((asset) => asset.id === 'n/volume/g'),
+    false,
+  );
 });
 
 test('shards are no copies', () => {

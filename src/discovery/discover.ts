@@ -3,6 +3,7 @@ import { AssetBuilder } from './builder.ts';
 import { detectContents } from './contents/contents.ts';
 import { detectInside } from './contents/inside.ts';
 import { detectPreferences } from './contents/preferences.ts';
+import { detectAskedStorage } from './detectors/asked-storage.ts';
 import { detectBuckets } from './detectors/buckets.ts';
 import { detectObjects } from './detectors/cluster-objects.ts';
 import { detectAllowedUses } from './detectors/network-policies.ts';
@@ -46,6 +47,7 @@ export function discover(snapshot: Snapshot): Discovery {
   detectBuckets(builder, services);
   detectServedModels(builder);
   detectKeysAndVaults(builder);
+  detectAskedStorage(builder);
   detectContents(builder);
   detectInside(builder);
   detectPreferences(builder);

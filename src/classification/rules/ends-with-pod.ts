@@ -1,6 +1,9 @@
 import { answer, signOf, sentence } from '../rule.ts';
 import type { Rule } from '../rule.ts';
 
+/** Programs write their settings there anew at every start. */
+const settingsFolder = /^\/etc\//;
+
 /**
  * A volume that ends with its pod, by the user's own choice, unless it is used for what people would miss: then nobody
  * may have thought about it.
@@ -18,7 +21,11 @@ export const endsWithPod: Rule = {
         confidence: 'low',
         because: `${files.says}, and ends with its pod: either nobody needs them, or they are lost at the next restart`,
       });
-    const state = asset.signs.find((sign) => sign.means === 'program-state' && sign.strength === 'strong');
+    const state = asset.signs.find(
+      (sign) =>
+        sign.means === 'program-state' &&
+        (sign.strength === 'strong' || sign.evidence.some(({ value }) => !settingsFolder.test(value))),
+    );
     if (state !== undefined)
       return answer(state, { verdict: 'Unknown', confidence: 'low', because: `${state.says}, and ends with its pod` });
     return {

@@ -1,7 +1,8 @@
 import type { Sign } from '#api/asset';
 import { imagePath } from '../engines/recognize.ts';
-import { evidenceOfImage, evidenceOfMount, isBelow, sign, writers } from './look.ts';
+import { evidenceOfImage, evidenceOfMount, sign, writers } from './look.ts';
 import type { Look, Use } from './look.ts';
+import { databaseIn, isNamedState } from './settings.ts';
 
 /** Folders for what may be gone at the next start. */
 const scratchPath =
@@ -10,13 +11,6 @@ const scratchFolder = /^\/(tmp|var\/tmp|scratch|temp)\/?$|\/transcod(e|es|ing)\/
 const logPath = /^\/var\/log(\/|$)|\/logs?$/i;
 const cachePath =
   /(^|\/)(\.?caches?|[\w-]+[-_]cache|proxy[-_]cache|var\/cache(\/.*)?|\.npm|\.yarn|\.pnpm-store|\.m2(\/repository)?|\.gradle(\/caches)?|\.cargo(\/registry)?|\.nuget(\/packages)?|incomplete([-_]downloads?)?|\.ivy2|\.cache(\/.*)?|go\/pkg(\/mod)?|node_modules|__pycache__)$/i;
-/** A cache in a folder whose name says the opposite. */
-const stateVariable = /(^|_)(DATA|STATE|DB|DATABASE|STORAGE|UPLOADS?|MEDIA)_?(DIR|PATH|ROOT|FOLDER|HOME)?$/i;
-/** The home of a program, which is more than a cache unless it is one of a tool that builds or fetches. */
-const homeVariable =
-  /^(?!(GRADLE_USER|CARGO|RUSTUP|COMPOSER|MAVEN|M2|NVM|PNPM|YARN|NPM|PIP|POETRY|UV|GO|DENO|BUN|HF|TORCH|XDG_CACHE)_)\w+_HOME$/;
-const stateFlag = /--?(?:data|state|db|storage)[-_]?(?:dir(?:ectory)?|path|root|folder)?[=\s]+["']?(\/[^\s"']+)/gi;
-
 /** Programs whose whole data can be fetched or built again. */
 const cacheServers: readonly { readonly image: RegExp; readonly path: RegExp; readonly says: string }[] = [
   {
@@ -89,16 +83,6 @@ function isScratch(persistent: boolean): (use: Use) => boolean {
   return (use) => {
     const { path } = use.mount;
     if (persistent) return scratchFolder.test(path) && use.mount.subPath === undefined && !isNamedState(use);
-    return scratchPath.test(path) || logPath.test(path);
+    return (scratchPath.test(path) || logPath.test(path)) && databaseIn(use) === undefined;
   };
-}
-
-function isNamedState({ container, mount }: Use): boolean {
-  for (const [, path] of container.command.join(' ').matchAll(stateFlag)) if (isBelow(path, mount.path)) return true;
-  return container.variables.some(
-    (variable) =>
-      (stateVariable.test(variable.name) || homeVariable.test(variable.name)) &&
-      isBelow(variable.value, mount.path) &&
-      !/cache|thumb|tmp/i.test(`${variable.name} ${variable.value ?? ''}`.replace(mount.path, '')),
-  );
 }

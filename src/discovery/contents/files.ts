@@ -3,6 +3,7 @@ import { keyOf } from '../builder.ts';
 import { imagePath } from '../engines/recognize.ts';
 import { evidenceOfImage, evidenceOfMount, isBelow, sign, writers } from './look.ts';
 import type { Look, Use } from './look.ts';
+import { databaseIn } from './settings.ts';
 
 const userFiles =
   /(^|[/_-])(uploads?|user[-_]?files|media|photos?|pictures|music|movies|tv|videos?|library|libraries|attachments?|documents?|books|comics|files|storage|content|repositor(y|ies)|repos|git|www|html|wp-content|sites|homes?|data\/files|consume|paperless|nextcloud|seafile|shared?|public|mail|maildir)($|[/_-])/i;
@@ -57,13 +58,12 @@ export function detectFiles(look: Look): readonly Sign[] {
           evidenceOfMount(use),
         ]),
       );
-    const database = use.container.variables.find(
-      (variable) => sqliteVariable.test(variable.value ?? '') && (variable.value ?? '').includes(use.mount.path),
-    );
+    const database =
+      use.container.variables.find(
+        (variable) => sqliteVariable.test(variable.value ?? '') && (variable.value ?? '').includes(use.mount.path),
+      )?.evidence ?? databaseIn(use);
     if (database !== undefined)
-      signs.push(
-        sign({ means: 'program-state', says: 'holds a SQLite database' }, [database.evidence, evidenceOfMount(use)]),
-      );
+      signs.push(sign({ means: 'program-state', says: 'holds a SQLite database' }, [database, evidenceOfMount(use)]));
   }
   return signs;
 }
@@ -84,6 +84,17 @@ function folderOf(use: Use, name: RegExp): Evidence[] | undefined {
 const indexName = /(^|[/_.-])(index(es)?|indices|search([-_]?index)?|lucene|bleve|tantivy|fulltext)($|[/_.-])/i;
 const renditionName =
   /(^|[/_.-])(thumb(nail)?s?|previews?|renditions?|encoded[-_]?videos?|transcodes?|optimized[-_]?images?|resized|derivatives)($|[/_.-])/i;
+/** Words that may stand beside those: `photo-thumbs` holds thumbnails, `thumbs-and-notes` more than that. */
+const besideRendition =
+  /^(index(es)?|indices|search|lucene|bleve|tantivy|fulltext|thumb(nail)?s?|previews?|renditions?|encoded|transcodes?|optimized|resized|derivatives|images?|photos?|pictures?|videos?|media|files?|cache|data|dir|generated|store|\d+)$/i;
+
+/** Whether the folders that are called so are called nothing else. */
+function isNamedOnly({ mount }: Use, name: RegExp): boolean {
+  return `${mount.path}/${mount.subPath ?? ''}`
+    .split('/')
+    .filter((folder) => name.test(folder))
+    .every((folder) => folder.split(/[_.-]/).every((word) => word === '' || besideRendition.test(word)));
+}
 
 /**
  * Indexes over a database, and pictures made from other files. Each needs two signs that agree, and the source that it
@@ -94,7 +105,7 @@ export function detectDerived(look: Look): readonly Sign[] {
   const [first] = used;
   if (first === undefined || look.builder.serverOf(first.workload) !== undefined) return [];
   const index = allNamed(used, indexName);
-  if (index !== undefined && used.every((use) => indexName.test(workloadWords(use)))) {
+  if (index !== undefined && used.every((use) => indexName.test(workloadWords(use)) && isNamedOnly(use, indexName))) {
     const source = databaseOf(look, first);
     if (source !== undefined)
       return [
@@ -113,7 +124,7 @@ export function detectDerived(look: Look): readonly Sign[] {
         ),
       ];
   }
-  const rendition = allNamed(used, renditionName);
+  const rendition = used.every((use) => isNamedOnly(use, renditionName)) ? allNamed(used, renditionName) : undefined;
   const source = rendition === undefined ? undefined : filesOf(look, first);
   if (rendition !== undefined && source !== undefined)
     return [

@@ -72,6 +72,9 @@ function bucketUses(workload: Workload, container: Container): BucketUse[] {
   for (const { name, value, endpoints, evidence } of container.variables) {
     if (value !== undefined && bucketVariable.test(name) && bucketName.test(value) && !/^(true|false|\d+)$/.test(value))
       uses.push({ bucket: value, ...withEndpoint, evidence });
+    // A Secret keeps the bucket's name for itself: what can be said is where it is.
+    else if (value === undefined && endpoint !== undefined && bucketVariable.test(name))
+      uses.push({ bucket: endpoint, endpoint, evidence });
     for (const one of endpoints)
       if (cloudSchemes[one.scheme ?? ''] !== undefined && bucketName.test(one.host))
         uses.push({ bucket: one.host, ...withEndpoint, evidence });

@@ -66,10 +66,11 @@ const secretPatterns: readonly SecretPattern[] = [
     says: 'opens backups',
   },
   {
-    keys: /^(encryption[-_]?key|N8N_ENCRYPTION_KEY|master[-_]?key|MASTER_KEY|SECRET_KEY_BASE|APP_KEY|appKey|db-encryption-key|fernet-key|webserver-secret-key)$/i,
+    keys: /^(encryption[-_]?key|(\w+_)?ENCRYPTION_(KEY|PASSWORD|PASSPHRASE|SECRET)|(GF_SECURITY|AUTHENTIK|DJANGO|NETBOX|PAPERLESS)_SECRET_KEY|master[-_]?key|MASTER_KEY|SECRET_KEY_BASE|APP_KEY|appKey|db-encryption-key|fernet-key|webserver-secret-key)$/i,
     says: 'opens fields that a program keeps encrypted in its database',
   },
   { name: /(^|-)rails-secrets?$/, says: 'opens fields that a program keeps encrypted in its database' },
+  { keys: /^(root-)?ca[-_.]?key(\.pem)?$/i, says: "signs the certificates of an authority of one's own" },
   { name: /^rook-ceph-mon$|^rook-ceph-admin-keyring$/, says: 'opens the storage of the cluster' },
 ];
 
@@ -213,7 +214,7 @@ function vaultValue(builder: AssetBuilder, object: KubeObject): void {
   });
   builder.sign(asset, {
     means: 'vault-value',
-    says: `are kept in ${where.vault}, and only named here`,
+    says: `is kept in ${where.vault}, and only named here`,
     evidence: [where.evidence],
     strength: 'strong',
   });

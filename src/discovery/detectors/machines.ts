@@ -5,7 +5,7 @@ import { at, record, records, text } from '../fields.ts';
 import { nameOf } from '../snapshot/snapshot.ts';
 import { defined, evidenceOf, sizeOf } from './support.ts';
 
-/** Disks of KubeVirt's virtual machines: claims, volumes that are made from an image, and disks that end with the machine. */
+/** Disks of KubeVirt's virtual machines: claims, volumes that are made from an image, files of a node, and disks that end with the machine. */
 export function detectMachines(builder: AssetBuilder): void {
   const used = new Set<AssetId>();
   for (const groupKind of ['VirtualMachine.kubevirt.io', 'VirtualMachineInstance.kubevirt.io'])
@@ -58,7 +58,8 @@ function disksOf(builder: AssetBuilder, machine: KubeObject): AssetId[] {
     const name = text(volume['name']) ?? '';
     const claim = text(at(volume, 'dataVolume', 'name')) ?? text(at(volume, 'persistentVolumeClaim', 'claimName'));
     const ends = ['containerDisk', 'emptyDisk', 'ephemeral'].find((one) => volume[one] !== undefined);
-    if (claim === undefined && ends === undefined) return [];
+    const hostPath = text(at(volume, 'hostDisk', 'path'));
+    if (claim === undefined && ends === undefined && hostPath === undefined) return [];
     const template = templates.find((one) => text(at(one, 'metadata', 'name')) === claim);
     const id =
       claim === undefined
@@ -67,6 +68,7 @@ function disksOf(builder: AssetBuilder, machine: KubeObject): AssetId[] {
             namespace,
             name: `${machine.metadata.name}-${name}`,
             title: `${ends ?? 'disk'} ${name} of ${nameOf(machine)}`,
+            ...defined({ host: hostPath }),
             volume: { source: 'machineDisk', volumeName: name, labels: {}, mounts: [] },
           })
         : template === undefined
@@ -83,8 +85,8 @@ function disksOf(builder: AssetBuilder, machine: KubeObject): AssetId[] {
               namespace,
             );
     builder.update(id, { workload: nameOf(machine) });
-    const evidence = [evidenceOf(machine, `spec.template.spec.volumes[${name}]`, claim ?? ends ?? name)];
-    if (claim !== undefined)
+    const evidence = [evidenceOf(machine, `spec.template.spec.volumes[${name}]`, claim ?? hostPath ?? ends ?? name)];
+    if (claim !== undefined || hostPath !== undefined)
       builder.sign(id, {
         means: 'machine-disk',
         says: `is a disk of ${nameOf(machine)}`,

@@ -163,7 +163,7 @@ function settingSigns({ builder, workload, found, volumes, says }: SettingsQuest
       evidence,
       strength: 'strong',
     });
-  const copies = spec.alwaysFullCopies === true ? evidence.slice(0, 1) : copiesEvidence(spec, settings, at);
+  const copies = copiesEvidence(spec, settings, at);
   if (workload.replicas > 1 && copies.length > 0)
     signs.push({ means: 'replica', says: 'keeps a full copy in every member', evidence: copies, strength: 'weak' });
   return signs;

@@ -22,10 +22,8 @@ export interface EngineSpec {
   readonly replica?: RegExp;
   /** Names of variables that hold the address of the server that is followed. */
   readonly primaryHost?: RegExp;
-  /** In settings, commands or scripts: every member of the workload holds all of the data. */
+  /** In settings, commands or scripts: the members of the workload know each other, and each holds all of the data. */
   readonly fullCopies?: RegExp;
-  /** Every member holds all of the data, by the nature of the server. */
-  readonly alwaysFullCopies?: boolean;
   /**
    * - `always`: keeps nothing, whatever volume it has
    * - `without-volume`: with no volume it loses everything at each restart, so nothing can rely on it

@@ -70,7 +70,7 @@ export const keyValueEngines: readonly EngineSpec[] = [
     ports: [2379, 2380],
     dataPath: /^\/(var\/lib\/etcd|etcd-data|bitnami\/etcd|var\/run\/etcd|etcd)\b/,
     variable: /^ETCD_(DATA_DIR|INITIAL_|LISTEN_|ADVERTISE_|ROOT_PASSWORD)/,
-    alwaysFullCopies: true,
+    fullCopies: /initial[-_]cluster|ETCD_(INITIAL_CLUSTER|DISCOVERY)|discovery[-_](srv|url|token)/i,
   },
   {
     name: 'Consul',
@@ -79,7 +79,7 @@ export const keyValueEngines: readonly EngineSpec[] = [
     program: /\bconsul\s+agent\b[^\n]*-server|\bconsul agent\b/,
     ports: [8300, 8500],
     dataPath: /^\/(consul\/data|bitnami\/consul)/,
-    alwaysFullCopies: true,
+    fullCopies: /retry[-_]join|start[-_]join|bootstrap[-_]expect|-join\b/i,
   },
   {
     name: 'ZooKeeper',
@@ -89,7 +89,7 @@ export const keyValueEngines: readonly EngineSpec[] = [
     ports: [2181, 3888],
     dataPath: /^\/(data|datalog|bitnami\/zookeeper|var\/lib\/zookeeper)\b/,
     variable: /^(ZOO_|ZOOKEEPER_)/,
-    alwaysFullCopies: true,
+    fullCopies: /ZOO(KEEPER)?_(SERVERS|SERVER_ID|REPLICAS|ENSEMBLE)|^\s*server\.\d+|--servers=/m,
   },
   {
     name: 'Vault',
@@ -101,7 +101,7 @@ export const keyValueEngines: readonly EngineSpec[] = [
     dataPath: /^\/(vault|openbao)\/(data|file|raft)/,
     volatileSettings: /\b(vault|bao)\s+server\s+[^\n]*-dev\b|(^|\s)server\s+-dev\b|^\s*storage\s+"inmem"/m,
     variable: /^(VAULT|BAO)_(ADDR|API_ADDR|RAFT_|LOCAL_CONFIG)/,
-    alwaysFullCopies: true,
+    fullCopies: /\braft\b|VAULT_RAFT_|BAO_RAFT_/,
   },
   {
     name: 'Hazelcast',

@@ -108,6 +108,6 @@ export const sqlEngines: readonly EngineSpec[] = [
     program: /\b(rqlited|sqld)\b/,
     ports: [4001],
     dataPath: /^\/(rqlite\/file|var\/lib\/sqld)/,
-    alwaysFullCopies: true,
+    fullCopies: /-join\b|-bootstrap-expect|-disco-mode/,
   },
 ];

@@ -53,6 +53,8 @@ function controllerObject(release: Release, { name, controller, single, persiste
     : [];
   for (const container of containers[0] ?? [])
     container.mounts.push(...templates.flatMap((template) => mountsOf(template, text(template['name']) ?? '')));
+  // A pod has only the volumes that one of its containers sees.
+  const seen = new Set(containers.flat().flatMap(({ mounts }) => mounts.map((mount) => mount['name'])));
   const kind = text(controller['type'])?.toLowerCase() ?? text(release.values['type']) ?? 'deployment';
   return workloadObject(release, {
     name: single ? release.name : `${release.name}-${name}`,
@@ -60,7 +62,7 @@ function controllerObject(release: Release, { name, controller, single, persiste
     replicas: controller['replicas'],
     containers: containers[0] ?? [],
     initContainers: containers[1] ?? [],
-    volumes: persistence.flatMap(([key, one]) => volumeOf(release, key, record(one))),
+    volumes: persistence.flatMap(([key, one]) => (seen.has(key) ? volumeOf(release, key, record(one)) : [])),
     claimTemplates: templates.map((template) => ({
       metadata: { name: template['name'] },
       spec: { accessModes: [template['accessMode']], resources: { requests: { storage: template['size'] } } },

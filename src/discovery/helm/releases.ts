@@ -23,7 +23,7 @@ export function releasesOf(objects: readonly KubeObject[], charts: readonly Char
   );
   const find: Find = (kind, namespace, name) => byName.get(`${kind}/${namespace}/${name}`);
   return [
-    ...objects.flatMap((object) => releasesOfObject(object, find)),
+    ...objects.flatMap((object) => releasesOfObject(object, find)).map(withNames),
     ...charts.map(({ chart, release, namespace, values }) => ({
       name: release,
       namespace,
@@ -32,6 +32,23 @@ export function releasesOf(objects: readonly KubeObject[], charts: readonly Char
       from: `chart ${release}`,
     })),
   ];
+}
+
+/** Nested deeper than values of any chart; a bomb of them is not followed. */
+const fillDepthMax = 32;
+const releasePlaceholder = /\{\{-?\s*\.Release\.(Name|Namespace)\s*-?\}\}/g;
+
+/** Values may name the release itself, as charts that pass them through `tpl` allow. */
+function withNames(release: Release): Release {
+  const fill = (value: unknown, depth = 0): unknown => {
+    if (depth > fillDepthMax) return value;
+    if (typeof value === 'string')
+      return value.replaceAll(releasePlaceholder, (_, field) => (field === 'Name' ? release.name : release.namespace));
+    if (Array.isArray(value)) return value.map((one) => fill(one, depth + 1));
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, fill(one, depth + 1)]));
+  };
+  return { ...release, values: record(fill(release.values)) };
 }
 
 type Find = (kind: string, namespace: string, name: string) => KubeObject | undefined;
