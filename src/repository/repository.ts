@@ -41,6 +41,8 @@ export interface CreateOptions extends AccessOptions {
   readonly randomBytes?: (count: number) => Uint8Array;
   /** 1 only to test with; 2 has compression. */
   readonly version?: 1 | 2;
+  /** Of a repository whose data is to be copied here, so that what comes later deduplicates against it; random by default. */
+  readonly chunkerPolynomial?: bigint;
 }
 
 /** A repository that is unlocked, but whose index is not read. */
@@ -81,7 +83,7 @@ export async function createRepository(store: Store, request: CreateOptions): Pr
   const config: Config = {
     version: request.version ?? 2,
     id: Buffer.from(randomBytes(32)).toString('hex'),
-    chunkerPolynomial: randomPolynomial(randomBytes),
+    chunkerPolynomial: request.chunkerPolynomial ?? randomPolynomial(randomBytes),
   };
   const sealed = sealer.seal(Buffer.from(encodeConfig(config)));
   if (!(await store.put(CONFIG_KEY, sealed, { ifAbsent: true, ...options(signal) }))) {

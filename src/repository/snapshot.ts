@@ -53,6 +53,7 @@ export function encodeSnapshot(snapshot: Omit<Snapshot, 'id'>): string {
     gid: snapshot.gid,
     ...(snapshot.tags.length === 0 ? {} : { tags: snapshot.tags }),
     ...(snapshot.programVersion === undefined ? {} : { program_version: snapshot.programVersion }),
+    ...(snapshot.original === undefined ? {} : { original: snapshot.original }),
   });
 }
 
@@ -65,6 +66,7 @@ function decodeFields(fields: Fields, id: SnapshotId): Snapshot {
   parseTimeNs(time, 'time');
   const parent = optional(fields, 'parent', toSnapshotId);
   const programVersion = optional(fields, 'program_version', asString);
+  const original = optional(fields, 'original', toSnapshotId);
   return {
     id,
     time,
@@ -77,6 +79,7 @@ function decodeFields(fields: Fields, id: SnapshotId): Snapshot {
     tags: optional(fields, 'tags', asStrings) ?? [],
     ...(parent === undefined ? {} : { parent }),
     ...(programVersion === undefined ? {} : { programVersion }),
+    ...(original === undefined ? {} : { original }),
   };
 }
 

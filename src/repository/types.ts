@@ -66,6 +66,8 @@ export interface Snapshot {
   readonly tags: readonly string[];
   readonly parent?: SnapshotId;
   readonly programVersion?: string;
+  /** Of what snapshot this is an altered copy, in whatever repository that is. */
+  readonly original?: SnapshotId;
 }
 
 /** What a data source needs of the repository. */

@@ -25,13 +25,13 @@ export function selectSnapshots(snapshots: readonly Snapshot[], ids: readonly st
     if (found === undefined) {
       throw new SalvorError(`There is no snapshot ${id}`, {
         code: 'NotFound',
-        hint: 'Nothing was deleted. List the recovery points: salvor get recoverypoints -o wide',
+        hint: 'Nothing was done. List the recovery points: salvor get recoverypoints -o wide',
       });
     }
     if (second !== undefined) {
       throw new SalvorError(`Several snapshots begin with ${id}`, {
         code: 'InvalidInput',
-        hint: 'Nothing was deleted. Give more digits.',
+        hint: 'Nothing was done. Give more digits.',
       });
     }
     selected.add(found);
