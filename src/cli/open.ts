@@ -129,6 +129,12 @@ export function refuseLocalStore(places: StorePlaces): void {
   });
 }
 
+/** Opens a store with the credentials of the settings; it is the caller's to close. */
+export async function openStoreAt({ settings }: CliContext, location: StoreLocation): Promise<Store> {
+  const { credentials } = settings;
+  return openStore({ location, firstAttemptsMax, ...(credentials === undefined ? {} : { credentials }) });
+}
+
 export interface OpenedAccess extends AsyncDisposable {
   readonly access: Access;
 }
@@ -137,8 +143,7 @@ export interface OpenedAccess extends AsyncDisposable {
 export async function openAccessFor(context: CliContext, flags: StoreFlags & ClusterFlags): Promise<OpenedAccess> {
   const { forUs: location } = storePlaces(context, flags);
   const password = await repositoryKey(context, flags, async () => openCluster(context, flags));
-  const { credentials } = context.settings;
-  const store = await openStore({ location, firstAttemptsMax, ...(credentials === undefined ? {} : { credentials }) });
+  const store = await openStoreAt(context, location);
   try {
     const access = await openAccess(store, { password, signal: context.signal, clock: context.clock });
     return { access, [Symbol.asyncDispose]: async () => store.close() };
@@ -157,16 +162,14 @@ export async function openRepositoryFor(
 ): Promise<OpenedRepository> {
   const places = storePlaces(context, flags);
   const password = await repositoryKey(context, flags, cluster);
-  const { credentials } = context.settings;
-  const location = places.forUs;
-  const store = await openStore({ location, firstAttemptsMax, ...(credentials === undefined ? {} : { credentials }) });
+  const store = await openStoreAt(context, places.forUs);
   try {
     const { repository, created } = await openOrCreate();
     return {
       store,
       repository,
       created,
-      secrets: { repositoryPassword: password, credentials },
+      secrets: { repositoryPassword: password, credentials: context.settings.credentials },
       storeForPods: places.forPods,
       [Symbol.asyncDispose]: async () => {
         await repository[Symbol.asyncDispose]();

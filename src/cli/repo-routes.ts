@@ -7,6 +7,11 @@ import { aliases, clusterFlags, outputFlag, storeFlags } from './flags.ts';
 const common = { ...storeFlags, ...clusterFlags, ...outputFlag } as const;
 const dryRun = { kind: 'boolean', default: false, brief: 'Say what would be done and change nothing' } as const;
 
+const snapshotIds = {
+  kind: 'array',
+  parameter: { placeholder: 'ID', brief: 'A snapshot, or at least 8 digits of it', parse: String },
+} as const;
+
 const init = buildCommand({
   docs: { brief: 'Make a repository, and its key file if there is none' },
   loader: async () => (await import('./commands/repo-init.ts')).repoInit,
@@ -74,7 +79,31 @@ const unlock = buildCommand({
   },
 });
 
+const copy = buildCommand({
+  docs: {
+    brief: 'Copy snapshots from another repository into this one',
+    fullDescription:
+      'Copies snapshots, all or those that are named, and what they need. The repositories have keys of their own. What was copied before is passed over; a copy that was ended goes on. A target that does not exist is made.',
+  },
+  loader: async () => (await import('./commands/repo-copy.ts')).repoCopy,
+  parameters: {
+    flags: {
+      ...common,
+      from: { kind: 'parsed', parse: String, placeholder: 'URL', brief: 'The repository to copy from, as in --store' },
+      fromKeyFile: {
+        kind: 'parsed',
+        parse: String,
+        optional: true,
+        placeholder: 'FILE',
+        brief: 'File with the key of that repository, if it is another',
+      },
+    },
+    aliases,
+    positional: snapshotIds,
+  },
+});
+
 export const repo = buildRouteMap({
   docs: { brief: 'Work on a repository' },
-  routes: { init, prune, forget, unlock },
+  routes: { init, prune, forget, unlock, copy },
 });
