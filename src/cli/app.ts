@@ -4,7 +4,7 @@ import { exitCodeOf, exitCodes, messageOf, SalvorError } from '#shared/errors';
 import type { CliContext } from './context.ts';
 import { aliases, clusterFlags, moverFlags, outputFlag, storeFlags } from './flags.ts';
 import { errorRecord, formatError } from './output/error.ts';
-import { repo } from './repo-routes.ts';
+import { checkFlags, repo } from './repo-routes.ts';
 
 /**
  * The command line: what there is and how it is called. The code of a command is loaded when it is run, so that
@@ -87,11 +87,7 @@ const verify = buildCommand({
     flags: {
       ...storeFlags,
       ...clusterFlags,
-      readData: {
-        kind: 'boolean',
-        default: false,
-        brief: 'Read and verify every byte, not only names, sizes and trees',
-      },
+      ...checkFlags,
       ...outputFlag,
     },
     aliases,

@@ -64,7 +64,7 @@ export async function repositoryKey(
     : keyFromFile(file);
 }
 
-async function keyFromFile(file: string): Promise<string> {
+export async function keyFromFile(file: string): Promise<string> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');

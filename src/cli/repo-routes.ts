@@ -1,5 +1,9 @@
 import { buildCommand, buildRouteMap } from '@stricli/core';
+import { catKinds } from '#repository/care/cat';
+import type { CatKind } from '#repository/care/cat';
 import { parseByteCount, parseSizeLimit } from '#repository/care/size-limit';
+import { parseReadSubset } from '#repository/read-subset';
+import { SalvorError } from '#shared/errors';
 import { aliases, clusterFlags, outputFlag, storeFlags } from './flags.ts';
 
 /** `salvor repo ...`: work on a repository alone. A cluster is asked for the key only, if no key file is given. */
@@ -103,7 +107,126 @@ const copy = buildCommand({
   },
 });
 
+export const checkFlags = {
+  readData: { kind: 'boolean', default: false, brief: 'Read every byte' },
+  readDataSubset: {
+    kind: 'parsed',
+    parse: parseReadSubset,
+    optional: true,
+    placeholder: 'SUBSET',
+    brief: 'Read some packs only: 3/10 (the third of ten parts), 5% or 20GiB (at random)',
+  },
+} as const;
+
+const check = buildCommand({
+  docs: { brief: 'Check that everything is there that the snapshots need, and undamaged' },
+  loader: async () => (await import('./commands/verify.ts')).verify,
+  parameters: { flags: { ...common, ...checkFlags }, aliases },
+});
+
+const stats = buildCommand({
+  docs: { brief: 'What is stored, deduplicated and compressed, and what each snapshot added' },
+  loader: async () => (await import('./commands/repo-stats.ts')).repoStats,
+  parameters: { flags: common, aliases },
+});
+
+const ls = buildCommand({
+  docs: { brief: 'List the snapshots, or what is in one' },
+  loader: async () => (await import('./commands/repo-ls.ts')).repoLs,
+  parameters: {
+    flags: { ...common, recursive: { kind: 'boolean', default: false, brief: 'Also all folders below' } },
+    aliases: { ...aliases, R: 'recursive' },
+    positional: {
+      kind: 'tuple',
+      parameters: [
+        {
+          placeholder: 'SNAPSHOT[:PATH]',
+          brief: 'At least 8 digits of a snapshot, or latest; and a folder in it',
+          parse: String,
+          optional: true,
+        },
+      ],
+    },
+  },
+});
+
+const dump = buildCommand({
+  docs: { brief: 'Write one file of a snapshot to stdout' },
+  loader: async () => (await import('./commands/repo-dump.ts')).repoDump,
+  parameters: {
+    flags: { ...storeFlags, ...clusterFlags },
+    positional: {
+      kind: 'tuple',
+      parameters: [{ placeholder: 'SNAPSHOT:PATH', brief: 'A file in a snapshot, or in latest', parse: String }],
+    },
+  },
+});
+
+function parseCatKind(text: string): CatKind {
+  const kind = catKinds.find((one) => one === text);
+  if (kind !== undefined) return kind;
+  throw new SalvorError(`Not a kind of file: "${text}"`, {
+    code: 'Usage',
+    hint: `Name one of: ${catKinds.join(', ')}.`,
+  });
+}
+
+const cat = buildCommand({
+  docs: { brief: 'Print a file of the repository, opened: JSON, or the bytes of a blob' },
+  loader: async () => (await import('./commands/repo-cat.ts')).repoCat,
+  parameters: {
+    flags: { ...storeFlags, ...clusterFlags },
+    positional: {
+      kind: 'tuple',
+      parameters: [
+        { placeholder: 'KIND', brief: catKinds.join(', '), parse: parseCatKind },
+        { placeholder: 'ID', brief: 'Of all but the config', parse: String, optional: true },
+      ],
+    },
+  },
+});
+
+const newKeyFile = {
+  kind: 'parsed',
+  parse: String,
+  placeholder: 'FILE',
+  brief: 'File with the new key; it is made if it does not exist',
+} as const;
+
+const keys = buildRouteMap({
+  docs: { brief: 'Who can open the repository' },
+  routes: {
+    list: buildCommand({
+      docs: { brief: 'List the keys' },
+      loader: async () => (await import('./commands/repo-keys.ts')).repoKeysList,
+      parameters: { flags: common, aliases },
+    }),
+    add: buildCommand({
+      docs: { brief: 'Let another key open the repository' },
+      loader: async () => (await import('./commands/repo-keys.ts')).repoKeysAdd,
+      parameters: { flags: { ...common, newKeyFile }, aliases },
+    }),
+    remove: buildCommand({
+      docs: { brief: 'Take a key its power; never the one in use' },
+      loader: async () => (await import('./commands/repo-keys.ts')).repoKeysRemove,
+      parameters: {
+        flags: common,
+        aliases,
+        positional: {
+          kind: 'tuple',
+          parameters: [{ placeholder: 'ID', brief: 'A key, or the beginning of its id', parse: String }],
+        },
+      },
+    }),
+    rotate: buildCommand({
+      docs: { brief: 'Replace the key in use by a new one' },
+      loader: async () => (await import('./commands/repo-keys.ts')).repoKeysRotate,
+      parameters: { flags: { ...common, newKeyFile }, aliases },
+    }),
+  },
+});
+
 export const repo = buildRouteMap({
   docs: { brief: 'Work on a repository' },
-  routes: { init, prune, forget, unlock, copy },
+  routes: { init, ls, dump, stats, check, prune, forget, copy, keys, unlock, cat },
 });

@@ -13,14 +13,16 @@ import { decodeIndex, decodeMarks } from './index-file.ts';
 import { PACK_BYTES_MAX } from './limits.ts';
 import { encodeHeader, openBlob, packBytes, packKey, readHeader } from './pack.ts';
 import type { PackEntry } from './pack.ts';
+import { choosePacks } from './read-subset.ts';
+import type { ReadSubset } from './read-subset.ts';
 import { unlock } from './repository.ts';
 import type { AccessOptions } from './repository.ts';
 import { decodeSnapshot } from './snapshot.ts';
 import type { BlobId, BlobSource, Snapshot, TreeNode } from './types.ts';
 
 export interface CheckOptions extends AccessOptions {
-  /** Reads every pack and verifies every blob; otherwise names, sizes, indexes and trees only. */
-  readonly readData: boolean;
+  /** Reads packs and verifies every blob in them: all, or some; otherwise names, sizes, indexes and trees only. */
+  readonly readData: boolean | ReadSubset;
 }
 
 export interface CheckReport {
@@ -84,7 +86,7 @@ export async function checkRepository(store: Store, request: CheckOptions): Prom
   await readIndexes(check);
   const unreferencedPacks = await comparePacks(check);
   const trees = await walkSnapshots(check, snapshots);
-  const bytesRead = request.readData ? await readPacks(check) : 0;
+  const bytesRead = request.readData === false ? 0 : await readPacks(check, request.readData);
   return {
     snapshots: snapshots.length,
     trees,
@@ -196,9 +198,11 @@ function checkContent(check: Check, source: BlobSource, tree: BlobId, node: Tree
   report(check, `tree ${tree}`, `${message}, the first is ${absent[0]}`);
 }
 
-async function readPacks(check: Check): Promise<number> {
+async function readPacks(check: Check, which: true | ReadSubset): Promise<number> {
+  const sized = new Map([...check.packs].map(([id, { bytes }]) => [id, bytes]));
+  const chosen = which === true ? undefined : choosePacks(sized, which, Math.random);
   const sizes = await mapLimit(
-    [...check.packs],
+    [...check.packs].filter(([id]) => chosen?.has(id) !== false),
     PACK_READS_MAX,
     async ([id, expected]) => (await attempt(check, packKey(id), async () => readPack(check, id, expected))) ?? 0,
     check.signal,

@@ -2,7 +2,7 @@ import { scrypt } from 'node:crypto';
 import { messageOf, SalvorError } from '#shared/errors';
 import type { Store } from '#stores/store';
 import { corrupt } from './corrupt.ts';
-import { asBytes, asCount, asObject, asString, parseObject, required, within } from './fields.ts';
+import { asBytes, asCount, asObject, asString, optional, parseObject, required, within } from './fields.ts';
 import type { Fields } from './fields.ts';
 import { options } from './files.ts';
 import type { Identity } from './identity.ts';
@@ -35,7 +35,7 @@ const SALT_BYTES = 64;
 export async function findKey<T>(
   store: Store,
   password: Uint8Array,
-  accepts: (sealer: Sealer, key: MasterKey) => T | undefined,
+  accepts: (sealer: Sealer, key: MasterKey, id: string) => T | undefined,
   signal?: AbortSignal,
 ): Promise<T | undefined> {
   const unreadable: string[] = [];
@@ -45,7 +45,7 @@ export async function findKey<T>(
       unreadable.push(error.message);
       return undefined;
     });
-    const accepted = key === undefined ? undefined : accepts(createSealer(key), key);
+    const accepted = key === undefined ? undefined : accepts(createSealer(key), key, id);
     if (accepted !== undefined) return accepted;
   }
   if (unreadable.length > 0) throw corrupt(`No key fits, but not all could be read: ${unreadable.join('; ')}`);
@@ -85,6 +85,26 @@ export interface AddKeyRequest {
   readonly now: number;
   readonly randomBytes: (count: number) => Uint8Array;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** What a key file says of itself, unproven: only its secret is sealed. */
+export interface KeyDescription {
+  readonly id: string;
+  readonly created: string;
+  readonly username: string;
+  readonly hostname: string;
+}
+
+/** Describes all key files; what cannot be read of one stays empty. */
+export async function describeKeys(store: Store, signal: AbortSignal | undefined): Promise<KeyDescription[]> {
+  const found: KeyDescription[] = [];
+  for (const id of await listKeys(store, signal)) {
+    const stored = await store.get(`keys/${id}`, options(signal));
+    const fields = parseObject(stored, `The key file keys/${id}`);
+    const said = (name: string): string => optional(fields, name, asString) ?? '';
+    found.push({ id, created: said('created'), username: said('username'), hostname: said('hostname') });
+  }
+  return found;
 }
 
 /** A new master key. */

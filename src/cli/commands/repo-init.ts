@@ -34,7 +34,7 @@ export async function repoInit(this: CliContext, flags: StoreFlags): Promise<voi
 }
 
 /** Writes a new random key, readable by its owner only. Answers false and changes nothing if the file exists. */
-async function makeKeyFile(path: string): Promise<boolean> {
+export async function makeKeyFile(path: string): Promise<boolean> {
   try {
     await using file = await open(path, 'wx', 0o600);
     await file.writeFile(`${randomBytes(keyBytes).toString('base64url')}\n`);

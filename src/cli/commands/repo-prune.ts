@@ -1,13 +1,13 @@
 import { pruneRepository } from '#repository/care/prune';
-import type { PruneProgress, PruneReport } from '#repository/care/prune';
+import type { PruneReport } from '#repository/care/prune';
 import type { SizeLimit } from '#repository/care/size-limit';
 import { formatBytes } from '#shared/bytes';
 import type { CliContext } from '../context.ts';
 import type { ClusterFlags, OutputFormat, StoreFlags } from '../flags.ts';
 import { openAccessFor } from '../open.ts';
 import { print } from '../output/print.ts';
+import { withPhases } from '../output/phases.ts';
 import { progressFor } from '../output/progress.ts';
-import type { Progress } from '../output/progress.ts';
 
 export interface RepoPruneFlags extends StoreFlags, ClusterFlags {
   readonly dryRun: boolean;
@@ -21,21 +21,16 @@ export interface RepoPruneFlags extends StoreFlags, ClusterFlags {
 export async function repoPrune(this: CliContext, flags: RepoPruneFlags): Promise<void> {
   await using opened = await openAccessFor(this, flags);
   const progress = progressFor(this, flags.output);
-  const phases = showPhases(this, progress);
-  let report: PruneReport;
-  try {
-    report = await pruneRepository(opened.access, {
+  const report = await withPhases(this, progress, async (show) =>
+    pruneRepository(opened.access, {
       maxUnused: flags.maxUnused,
       maxRepackBytes: flags.maxRepackSize,
       exclusive: flags.exclusive,
       dryRun: flags.dryRun,
-      onProgress: phases.show,
+      onProgress: ({ phase, done, total }) => show({ phase, amount: `${done} of ${total}` }),
       signal: this.signal,
-    });
-    phases.end();
-  } finally {
-    progress.end();
-  }
+    }),
+  );
   await print(
     this,
     {
@@ -46,33 +41,6 @@ export async function repoPrune(this: CliContext, flags: RepoPruneFlags): Promis
     },
     flags.output,
   );
-}
-
-interface Phases {
-  readonly show: (progress: PruneProgress) => void;
-  readonly end: () => void;
-}
-
-/** A line when a phase has ended, and on a terminal how far it is. */
-function showPhases({ clock, isTerminal }: CliContext, progress: Progress): Phases {
-  let current: { readonly phase: string; readonly startedMs: number } | undefined;
-  const end = (): void => {
-    if (current === undefined) return;
-    const { phase, startedMs } = current;
-    progress.event({ id: phase, title: phase, state: 'done', elapsedMs: clock.now() - startedMs });
-    current = undefined;
-  };
-  return {
-    end,
-    show({ phase, done, total }) {
-      const isNew = current?.phase !== phase;
-      if (isNew) end();
-      current ??= { phase, startedMs: clock.now() };
-      if (!isNew && !isTerminal) return;
-      const elapsedMs = clock.now() - current.startedMs;
-      progress.event({ id: phase, title: `${phase} ${done} of ${total}`, state: 'started', elapsedMs });
-    },
-  };
 }
 
 function rowsOf(report: PruneReport, dryRun: boolean): string[][] {
