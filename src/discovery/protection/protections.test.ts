@@ -267,6 +267,19 @@ const stories: readonly (readonly [title: string, manifests: string, asset: stri
     /^stash partial hot/,
   ],
   [
+    'a tool that nobody knows is told, and never called protection',
+    claim('files') + custom('kopiur.example.com/v1', 'SnapshotPolicy', '{ sources: [{ pvc: { name: files } }] }'),
+    'files',
+    /^unknown partial filtered: .*kopiur/,
+  ],
+  [
+    'a snapshot that somebody made is no backup tool',
+    claim('files') +
+      custom('snapshot.storage.k8s.io/v1', 'VolumeSnapshot', '{ source: { persistentVolumeClaimName: files } }'),
+    'files',
+    /^$/,
+  ],
+  [
     'Gemini keeps snapshots in the storage',
     claim('files') +
       custom(

@@ -9,6 +9,7 @@ import { kasten } from './kasten.ts';
 import { longhorn } from './longhorn.ts';
 import { stash } from './stash.ts';
 import { strimzi } from './strimzi.ts';
+import { unknownTools } from './unknown-tools.ts';
 import { velero } from './velero.ts';
 import { volsync } from './volsync.ts';
 
@@ -25,6 +26,7 @@ const detectors: readonly ProtectionDetector[] = [
   databaseOperators,
   strimzi,
   dumpJobs,
+  unknownTools,
 ];
 
 /** What protects the assets of a snapshot already, tool by tool. Pure. */
