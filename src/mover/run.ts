@@ -54,7 +54,21 @@ export async function runMover(task: MoverTask, deps: MoverDeps): Promise<MoverR
       if (issuesPrinted++ < printedIssuesMax) print({ message_type: 'issue', ...issue });
     },
   };
-  return await (task.kind === 'backup' ? backup(task, run) : restore(task, run));
+  if (task.kind === 'restore') return await restore(task, run);
+  try {
+    return await backup(task, run);
+  } catch (error) {
+    if (!lock.lost.aborted) await listUploaded(repository);
+    throw error;
+  }
+}
+
+/** A pod that is ended has 30 seconds by default. */
+const lastWordsMs = 5_000;
+
+/** What a backup that fails or is stopped has brought to the store, the next one uses. Why it failed is what matters. */
+async function listUploaded(repository: Pick<Repository, 'indexStored'>): Promise<void> {
+  await repository.indexStored(AbortSignal.timeout(lastWordsMs)).catch(() => undefined);
 }
 
 interface Run {

@@ -91,8 +91,15 @@ export function createPackUploads(vault: Vault, catalog: Catalog, deps: UploadDe
   const writeIndexes = async (signal: AbortSignal): Promise<void> => {
     const packs = unindexed;
     unindexed = [];
-    for (const file of inIndexFiles(packs)) {
-      catalog.setIndexed(file, await saveFile(vault, 'index', encodeIndex(file), signal));
+    let listed = 0;
+    try {
+      for (const file of inIndexFiles(packs)) {
+        catalog.setIndexed(file, await saveFile(vault, 'index', encodeIndex(file), signal));
+        listed += file.length;
+      }
+    } finally {
+      // What could not be listed is, by the next one who tries.
+      unindexed = [...packs.slice(listed), ...unindexed];
     }
   };
 
