@@ -40,3 +40,15 @@ test('who does not know a password learns and changes nothing', async () => {
   await assert.rejects(addRepositoryKey(store, wrong), { code: 'KeyWrong' });
   await assert.rejects(listRepositoryKeys(createMemoryStore(), wrong), { code: 'RepositoryMissing' });
 });
+
+test('no key is removed while anybody is at work: two could remove the key of each other', async () => {
+  const store = createMemoryStore();
+  await using repository = await createTestRepository(store);
+  const added = await addRepositoryKey(store, { password, newPassword: other, kdf: cheapKdf, identity, now });
+  {
+    await using _lock = await repository.lock('shared');
+    await assert.rejects(removeRepositoryKey(store, added, { password }), { code: 'RepositoryLocked' });
+  }
+  await using _opened = await openRepository(store, { password: other });
+  assert.equal(await removeRepositoryKey(store, added, { password }), added);
+});

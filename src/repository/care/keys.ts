@@ -8,6 +8,7 @@ import type { Identity } from '../identity.ts';
 import { addKey, defaultKdf, describeKeys, findKey } from '../keys.ts';
 import type { KdfParameters, KeyDescription } from '../keys.ts';
 import type { MasterKey } from '../seal.ts';
+import { openAccess, underLock } from './access.ts';
 
 /** A key file of a repository. */
 export interface RepositoryKey extends KeyDescription {
@@ -50,23 +51,37 @@ export async function addRepositoryKey(store: Store, request: AddKeyOptions): Pr
 
 /**
  * Takes a password its power, as `restic key remove`. Refuses the key that is in use: so one is always left. Who has copied the
- * master key out of it can read on: for another one, copy into a new repository.
+ * master key out of it can read on: for another one, copy into a new repository. Throws `RepositoryLocked` while anybody
+ * is at work: two who remove each other's key at the same time would leave none.
  */
 export async function removeRepositoryKey(store: Store, prefix: string, request: KeysRequest): Promise<string> {
-  const keys = await listRepositoryKeys(store, request);
+  const { password, signal: given } = request;
+  const access = await openAccess(store, { password, ...options(given) });
+  // The key is looked for again under the lock: it may have been removed before.
+  return underLock(
+    access,
+    'exclusive',
+    async ({ signal }) => {
+      const id = selectKey(await listRepositoryKeys(store, { password, signal }), prefix);
+      await store.delete(`keys/${id}`, options(signal));
+      return id;
+    },
+    given,
+  );
+}
+
+function selectKey(keys: readonly RepositoryKey[], prefix: string): string {
   const [found, another] = keys.filter(({ id }) => id.startsWith(prefix));
   if (found === undefined || prefix === '' || another !== undefined)
     throw new SalvorError(another === undefined ? `There is no key ${prefix}` : `Several keys begin with ${prefix}`, {
       code: another === undefined ? 'NotFound' : 'InvalidInput',
       hint: 'Nothing was removed. List them with: salvor repo keys list',
     });
-  if (found.isCurrent)
-    throw new SalvorError(`The key ${found.id.slice(0, 8)} is the one that is in use`, {
-      code: 'Unsafe',
-      hint: 'Open the repository with another key to remove this one.',
-    });
-  await store.delete(`keys/${found.id}`, options(request.signal));
-  return found.id;
+  if (!found.isCurrent) return found.id;
+  throw new SalvorError(`The key ${found.id.slice(0, 8)} is the one that is in use`, {
+    code: 'Unsafe',
+    hint: 'Open the repository with another key to remove this one.',
+  });
 }
 
 interface OpenedKey {
