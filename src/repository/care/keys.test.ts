@@ -52,3 +52,11 @@ test('no key is removed while anybody is at work: two could remove the key of ea
   await using _opened = await openRepository(store, { password: other });
   assert.equal(await removeRepositoryKey(store, added, { password }), added);
 });
+
+test('a password that opens the repository already gets no second key', async () => {
+  const store = createMemoryStore();
+  await using _made = await createTestRepository(store);
+  const add = { password, newPassword: other, kdf: cheapKdf, identity, now };
+  assert.equal(await addRepositoryKey(store, add), await addRepositoryKey(store, add));
+  assert.equal((await listRepositoryKeys(store, { password })).length, 2);
+});

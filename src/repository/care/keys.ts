@@ -34,10 +34,13 @@ export async function listRepositoryKeys(store: Store, { password, signal }: Key
   return (await describeKeys(store, signal)).map((key) => ({ ...key, isCurrent: key.id === current }));
 }
 
-/** Lets another password open the repository, as `restic key add`; answers the new key file's id. */
+/** Lets another password open the repository, as `restic key add`; answers the id of its key file, new or not. */
 export async function addRepositoryKey(store: Store, request: AddKeyOptions): Promise<string> {
   const { signal, newPassword, kdf = defaultKdf, identity = currentIdentity(), now } = request;
   const { key } = await openKey(store, request.password, signal);
+  // A rotation that was refused its lock is run again, with the key that it had added.
+  const there = await tryOpenKey(store, newPassword, signal);
+  if (there !== undefined) return there.id;
   const name = await addKey(store, key, {
     password: Buffer.from(newPassword),
     kdf,
@@ -90,19 +93,27 @@ interface OpenedKey {
 }
 
 async function openKey(store: Store, password: string, signal: AbortSignal | undefined): Promise<OpenedKey> {
-  const config = await store.get(CONFIG_KEY, options(signal)).catch((error: unknown) => {
-    if (!(error instanceof SalvorError && error.code === 'StoreObjectMissing')) throw error;
-    throw new SalvorError(`There is no repository in ${store.location}`, { code: 'RepositoryMissing', cause: error });
-  });
-  const found = await findKey(
-    store,
-    Buffer.from(password),
-    (sealer, key, id) => (sealer.tryOpen(config) === undefined ? undefined : { id, key }),
-    signal,
-  );
+  const found = await tryOpenKey(store, password, signal);
   if (found !== undefined) return found;
   throw new SalvorError(`The password does not open the repository ${store.location}`, {
     code: 'KeyWrong',
     hint: 'Give the password this repository was made with.',
   });
+}
+
+async function tryOpenKey(
+  store: Store,
+  password: string,
+  signal: AbortSignal | undefined,
+): Promise<OpenedKey | undefined> {
+  const config = await store.get(CONFIG_KEY, options(signal)).catch((error: unknown) => {
+    if (!(error instanceof SalvorError && error.code === 'StoreObjectMissing')) throw error;
+    throw new SalvorError(`There is no repository in ${store.location}`, { code: 'RepositoryMissing', cause: error });
+  });
+  return findKey(
+    store,
+    Buffer.from(password),
+    (sealer, key, id) => (sealer.tryOpen(config) === undefined ? undefined : { id, key }),
+    signal,
+  );
 }
