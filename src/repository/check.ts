@@ -4,7 +4,11 @@ import { isAbort, messageOf, SalvorError } from '#shared/errors';
 import type { Store } from '#stores/store';
 import { createBlobIndex } from './blob-index.ts';
 import type { BlobIndex } from './blob-index.ts';
-import { createBlobReader } from './blob-reader.ts';
+import { createBlobReader, isDamage } from './blob-reader.ts';
+import { createIdSet } from './care/id-set.ts';
+import { findHits } from './check-hits.ts';
+import type { HitSnapshot } from './check-hits.ts';
+import { findSuspects } from './check-suspects.ts';
 import { oneLine } from './corrupt.ts';
 import { listFiles, loadFile, options } from './files.ts';
 import type { Vault } from './files.ts';
@@ -37,6 +41,8 @@ export interface CheckReport {
   readonly problems: readonly CheckProblem[];
   /** How many there were. */
   readonly problemCount: number;
+  /** What the problems cost: snapshots that cannot be restored whole. */
+  readonly hits: readonly HitSnapshot[];
 }
 
 export interface CheckProblem {
@@ -58,6 +64,8 @@ interface Check {
   readonly marked: Map<string, PackEntry>;
   readonly problems: CheckProblem[];
   problemCount: number;
+  /** Packs with a problem of their own: blobs may be lost. */
+  readonly damagedPacks: Set<string>;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -72,21 +80,25 @@ interface ExpectedPack {
  */
 export async function checkRepository(store: Store, request: CheckOptions): Promise<CheckReport> {
   const { sealer, config } = await unlock(store, request);
+  await using index = createBlobIndex();
   const check: Check = {
     vault: { store, sealer, version: config.version },
-    index: createBlobIndex(),
+    index,
     packs: new Map(),
     marked: new Map(),
     problems: [],
     problemCount: 0,
+    damagedPacks: new Set(),
     signal: request.signal,
   };
   // In the reverse of the order of writing: what a snapshot needs is indexed before it, and stored before that.
   const snapshots = await readSnapshots(check);
   await readIndexes(check);
+  await index.settle(check.signal);
   const unreferencedPacks = await comparePacks(check);
   const trees = await walkSnapshots(check, snapshots);
   const bytesRead = request.readData === false ? 0 : await readPacks(check, request.readData);
+  const hits = check.problemCount === 0 ? [] : await hitsOf(check, snapshots);
   return {
     snapshots: snapshots.length,
     trees,
@@ -96,11 +108,13 @@ export async function checkRepository(store: Store, request: CheckOptions): Prom
     bytesRead,
     problems: check.problems,
     problemCount: check.problemCount,
+    hits,
   };
 }
 
 function report(check: Check, object: string, message: string): void {
   check.problemCount++;
+  if (object.startsWith('data/')) check.damagedPacks.add(object.slice(object.lastIndexOf('/') + 1));
   if (check.problems.length < PROBLEMS_MAX) check.problems.push({ object, message: oneLine(message) });
 }
 
@@ -172,12 +186,10 @@ async function comparePacks(check: Check): Promise<number> {
 /** Walks each tree once, from all snapshots; answers how many trees there are. */
 async function walkSnapshots(check: Check, snapshots: readonly Snapshot[]): Promise<number> {
   const source = createBlobReader(check.vault, check.index);
-  const seen = new Set<BlobId>();
+  const seen = createIdSet();
   const waiting: BlobId[] = [];
   const visit = (id: BlobId): void => {
-    if (seen.has(id)) return;
-    seen.add(id);
-    waiting.push(id);
+    if (seen.add(id)) waiting.push(id);
   };
   for (const snapshot of snapshots) visit(snapshot.tree);
   for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
@@ -232,4 +244,32 @@ async function readPack(check: Check, id: string, expected: ExpectedPack): Promi
     );
   }
   return pack.length;
+}
+
+/** Which snapshots and files the damage hits. Blobs with a copy in a sound pack are not lost, nor those that still open. */
+async function hitsOf(check: Check, snapshots: readonly Snapshot[]): Promise<HitSnapshot[]> {
+  const source = createBlobReader(check.vault, check.index);
+  const suspects = await findSuspects({
+    vault: check.vault,
+    isExpected: (id) => check.packs.has(id),
+    isDamaged: (id) => check.damagedPacks.has(id),
+    signal: check.signal,
+  });
+  const lost = createIdSet();
+  return findHits(snapshots, {
+    loadTree: async (id) => source.loadTree(id, check.signal),
+    isLost: async (id) => {
+      if (lost.has(id) || check.index.find('data', id) === undefined) return true;
+      if (!suspects.has(id)) return false;
+      const isWhole = await source.loadBlob('data', id, check.signal).then(() => true, falseIfDamaged);
+      if (isWhole) suspects.take(id);
+      else lost.add(id);
+      return !isWhole;
+    },
+  });
+}
+
+function falseIfDamaged(error: unknown): false {
+  if (!isDamage(error)) throw error;
+  return false;
 }

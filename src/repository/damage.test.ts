@@ -154,6 +154,7 @@ describe('the check', () => {
       unreferencedPacks: 1,
       problems: [],
       problemCount: 0,
+      hits: [],
     });
     assert.ok(bytesRead > 0);
   });

@@ -6,6 +6,7 @@ import { exitCodes } from '#shared/errors';
 import type { CliContext } from '../context.ts';
 import type { ClusterFlags, OutputFormat, StoreFlags } from '../flags.ts';
 import { openCluster, openRepositoryFor } from '../open.ts';
+import { plain } from '../output/plain.ts';
 import { print } from '../output/print.ts';
 
 export interface VerifyFlags extends StoreFlags, ClusterFlags {
@@ -48,10 +49,19 @@ function rowsOf(report: CheckReport): string[][] {
 
 function verdict(report: CheckReport, { readData, readDataSubset }: VerifyFlags): string {
   if (report.problemCount > 0)
-    return `\n${report.problemCount} problems: what is named above is missing or damaged.\nNext: run a backup, which stores again what it still finds; then look again.`;
+    return `\n${report.problemCount} problems: what is named above is missing or damaged.\n${hitsText(report)}Next: run a backup, which stores again what it still finds; then look again.`;
   if (readDataSubset !== undefined)
     return `\nSound, as far as ${formatBytes(report.bytesRead)} of data, names, sizes and trees tell.`;
   return readData
     ? '\nSound: every byte was read and is what it should be.'
     : '\nSound, as far as names, sizes and trees tell. To read every byte: salvor verify --read-data';
+}
+
+function hitsText({ hits }: CheckReport): string {
+  if (hits.length === 0) return 'No snapshot that can be read is known to have lost anything.\n';
+  const texts = hits.map(({ snapshot, time, paths, hasMore }) => {
+    const lines = paths.map((path) => `  ${plain(path)}\n`).join('');
+    return `Snapshot ${snapshot.slice(0, 8)} of ${plain(time)} has lost:\n${lines}${hasMore ? '  and more\n' : ''}`;
+  });
+  return texts.join('');
 }

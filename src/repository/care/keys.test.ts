@@ -40,3 +40,23 @@ test('who does not know a password learns and changes nothing', async () => {
   await assert.rejects(addRepositoryKey(store, wrong), { code: 'KeyWrong' });
   await assert.rejects(listRepositoryKeys(createMemoryStore(), wrong), { code: 'RepositoryMissing' });
 });
+
+test('no key is removed while anybody is at work: two could remove the key of each other', async () => {
+  const store = createMemoryStore();
+  await using repository = await createTestRepository(store);
+  const added = await addRepositoryKey(store, { password, newPassword: other, kdf: cheapKdf, identity, now });
+  {
+    await using _lock = await repository.lock('shared');
+    await assert.rejects(removeRepositoryKey(store, added, { password }), { code: 'RepositoryLocked' });
+  }
+  await using _opened = await openRepository(store, { password: other });
+  assert.equal(await removeRepositoryKey(store, added, { password }), added);
+});
+
+test('a password that opens the repository already gets no second key', async () => {
+  const store = createMemoryStore();
+  await using _made = await createTestRepository(store);
+  const add = { password, newPassword: other, kdf: cheapKdf, identity, now };
+  assert.equal(await addRepositoryKey(store, add), await addRepositoryKey(store, add));
+  assert.equal((await listRepositoryKeys(store, { password })).length, 2);
+});
