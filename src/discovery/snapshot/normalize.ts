@@ -46,7 +46,8 @@ export function normalize(value: unknown, mapText: TextMapper = (same) => same):
   const annotations = Object.fromEntries(
     Object.entries(textMap(metadata['annotations'])).filter(([key]) => !droppedAnnotations.has(key)),
   );
-  const { managedFields: _, ...others } = metadata;
+  // What is no text is no namespace.
+  const { managedFields: _, namespace: __, ...others } = metadata;
   return {
     object: {
       ...copied,
