@@ -10,6 +10,7 @@ const SEEK_HOLE = 4;
 const O_CLOEXEC = 0o2000000;
 const POSIX_FADV_WILLNEED = 3;
 const POSIX_FADV_DONTNEED = 4;
+const SYNC_FILE_RANGE_WRITE = 2;
 const FALLOC_FL_KEEP_SIZE = 0x01;
 const FALLOC_FL_PUNCH_HOLE = 0x02;
 
@@ -124,6 +125,16 @@ function seek(fd: number, offset: number, whence: number): number | 'end' | 'uns
  */
 export function punchHole(fd: number, start: number, bytes: number): void {
   checked(libc().fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, start, bytes), 'fallocate');
+}
+
+/**
+ * Asks the kernel to write what it holds of an open file to the storage now, not when it must. Resolves when that is
+ * under way; it is advice, and nothing is durable by it: the fsync(2) after it waits for the rest and reports errors.
+ */
+export async function startWriteBack(fd: number): Promise<void> {
+  await new Promise<void>((resolve) => {
+    libc().sync_file_range.async(fd, 0, 0, SYNC_FILE_RANGE_WRITE, () => resolve());
+  });
 }
 
 /** Makes everything written to the file system of this descriptor durable; reports lost writes. */

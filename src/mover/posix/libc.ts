@@ -24,6 +24,15 @@ interface Libc {
   readonly openat: (dirfd: number, path: Buffer, flags: number) => number;
   readonly posix_fadvise: (fd: number, offset: number, length: number, advice: number) => number;
   readonly syncfs: { readonly async: (fd: number, done: (error: unknown, result: number) => void) => void };
+  readonly sync_file_range: {
+    readonly async: (
+      fd: number,
+      offset: number,
+      length: number,
+      flags: number,
+      done: (error: unknown, result: number) => void,
+    ) => void;
+  };
   readonly errno: () => number;
 }
 
@@ -58,6 +67,12 @@ function bind(): Libc {
     openat: bound('openat', 'int', ['int', bytes, 'int']) as Libc['openat'],
     posix_fadvise: bound('posix_fadvise', 'int', ['int', 'int64', 'int64', 'int']) as Libc['posix_fadvise'],
     syncfs: bound('syncfs', 'int', ['int']) as Libc['syncfs'],
+    sync_file_range: bound('sync_file_range', 'int', [
+      'int',
+      'int64',
+      'int64',
+      'unsigned int',
+    ]) as Libc['sync_file_range'],
     errno: () => koffi.errno(),
   };
 }

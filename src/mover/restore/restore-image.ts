@@ -6,11 +6,18 @@ import { SalvorError } from '#shared/errors';
 import { segmentsOf, type ImageSource } from './image-segments.ts';
 import { openImageTarget } from './image-target.ts';
 import type { Issue } from '../issues.ts';
+import { startWriteBack } from '../posix/files.ts';
 import { createBlobRestorer } from './restore-blobs.ts';
 import { createRestoreReport } from './restore-report.ts';
 import { createRestoreThreads } from './restore-threads.ts';
 import { contentBytes, contentTarget, wantContent } from './want-content.ts';
 import { errorOf, type Failure } from '../worker-pool.ts';
+import { createWriteBehind } from './write-behind.ts';
+
+interface Progress {
+  readonly items: number;
+  readonly bytes: number;
+}
 
 export interface RestoreImageOptions {
   readonly source: PackSource;
@@ -19,7 +26,7 @@ export interface RestoreImageOptions {
   readonly target: string;
   /** `resume` compares what is there and writes only what differs. A device is written over in any case. */
   readonly existing: 'refuse' | 'resume';
-  readonly onProgress?: (progress: { readonly items: number; readonly bytes: number }) => void;
+  readonly onProgress?: (progress: Progress) => void;
   readonly onIssue?: (issue: Issue) => void;
   /** Threads that open and write blobs. Default: one per core. */
   readonly threads?: number;
@@ -43,8 +50,13 @@ export async function restoreImage(options: RestoreImageOptions): Promise<Restor
   // The size is known before anything is touched, and only then are the segments gone through again.
   let bytes = 0;
   for await (const { node } of segmentsOf(source, options.image, signal)) bytes += node.size ?? 0;
-  const report = createRestoreReport({ onProgress, onIssue, signal });
   using target = openImageTarget({ path: options.target, bytes, existing });
+  await using behind = createWriteBehind(async () => startWriteBack(target.fd));
+  const tell = (progress: Progress): void => {
+    behind.reached(progress.bytes);
+    onProgress?.(progress);
+  };
+  const report = createRestoreReport({ onProgress: tell, onIssue, signal });
   await using threads = createRestoreThreads({ keys: source.keys, threads: options.threads });
   await using blobs = createBlobRestorer({ source, threads, signal });
   const run = { source, signal, blobs, threads };
