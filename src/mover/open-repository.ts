@@ -6,9 +6,13 @@ import type { MoverSecrets } from './task.ts';
 
 /** Opens a store and the repository in it as one thing to be disposed. */
 export function openMoverRepository(secrets: MoverSecrets): MoverDeps['openRepository'] {
-  return async (location, signal) => {
+  return async ({ location, bandwidth }, signal) => {
     const { password, credentials } = secrets;
-    const store = await openStore({ location, ...(credentials === undefined ? {} : { credentials }) });
+    const store = await openStore({
+      location,
+      ...(credentials === undefined ? {} : { credentials }),
+      ...(bandwidth === undefined ? {} : { bandwidth }),
+    });
     let repository: Repository;
     try {
       repository = await openRepository(store, { password, signal });

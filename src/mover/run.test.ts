@@ -185,6 +185,23 @@ test('a mover that is told to stop releases its lock and says so', async (t) => 
   assert.equal(await lockFiles(store), 0);
 });
 
+test('bounds on bytes per second reach the store, and a bound that is none is refused', async (t) => {
+  const { source, open, run } = await world(t);
+  const places: object[] = [];
+  const openRepositoryAt: MoverSetting['openRepository'] = () => async (place) => {
+    places.push(place);
+    return open();
+  };
+  const limits = { uploadBytesPerSecond: 5_000_000 };
+  const ran = await run({ kind: 'backup', path: source, limits }, { openRepository: openRepositoryAt });
+  assert.equal(ran.exitCode, 0);
+  assert.deepEqual(places, [
+    { location: 's3://bucket', bandwidth: { uploadBytesPerSecond: 5_000_000, downloadBytesPerSecond: undefined } },
+  ]);
+  const wrong = await run({ kind: 'backup', path: source, limits: { nice: 20 } });
+  assert.equal(wrong.exitCode, 2);
+});
+
 test('progress is printed once per second of the clock and at every new phase', async (t) => {
   const { source, run } = await world(t);
   for (let i = 0; i < 50; i++) await writeFile(join(source, `f${i}`), 'x');

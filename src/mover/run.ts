@@ -1,6 +1,7 @@
 import { SalvorError } from '#shared/errors';
 import type { Clock } from '#shared/time';
 import type { BlobId, Repository, TreeNode } from '#repository/types';
+import type { Bandwidth } from '#stores/with-bandwidth';
 import { createBackupCrew, type BackupCrew } from './backup/backup-crew.ts';
 import { backupImage } from './backup/backup-image.ts';
 import { backupTree } from './backup/backup-tree.ts';
@@ -19,12 +20,19 @@ import {
 import { restoreImage } from './restore/restore-image.ts';
 import { restoreTree, type RestoreTreeResult } from './restore/restore-tree.ts';
 import type { BackupTask, MoverTask, RestoreTask } from './task.ts';
+import { setPriorities } from './posix/priority.ts';
 import { verifyImage } from './restore/verify-image.ts';
 import { verifyTree, type VerifyTreeResult } from './restore/verify-tree.ts';
 
+/** Where the repository is, and how fast it may be talked to. */
+export interface RepositoryPlace {
+  readonly location: string;
+  readonly bandwidth?: Bandwidth;
+}
+
 export interface MoverDeps {
   /** Opens the task's store and the repository in it; both are closed when the repository is disposed. */
-  readonly openRepository: (location: string, signal: AbortSignal) => Promise<Repository>;
+  readonly openRepository: (place: RepositoryPlace, signal: AbortSignal) => Promise<Repository>;
   /** Takes one line of the protocol, without its newline. */
   readonly write: (line: string) => void;
   readonly clock: Pick<Clock, 'now'>;
@@ -43,7 +51,9 @@ const printedIssuesMax = 100;
 export async function runMover(task: MoverTask, deps: MoverDeps): Promise<MoverResult> {
   deps.signal.throwIfAborted();
   const print = (message: MoverMessage): void => deps.write(formatMoverMessage(message));
-  await using repository = await deps.openRepository(task.store.location, deps.signal);
+  // Before there are threads: they inherit it.
+  if (task.limits !== undefined) setPriorities(task.limits);
+  await using repository = await deps.openRepository(placeOf(task), deps.signal);
   await using lock = await repository.lock('shared', deps.signal);
   let issuesPrinted = 0;
   const run: Run = {
@@ -69,6 +79,12 @@ const lastWordsMs = 5_000;
 /** What a backup that fails or is stopped has brought to the store, the next one uses. Why it failed is what matters. */
 async function listUploaded(repository: Pick<Repository, 'indexStored'>): Promise<void> {
   await repository.indexStored(AbortSignal.timeout(lastWordsMs)).catch(() => undefined);
+}
+
+function placeOf({ store: { location }, limits }: MoverTask): RepositoryPlace {
+  const { uploadBytesPerSecond, downloadBytesPerSecond } = limits ?? {};
+  if (uploadBytesPerSecond === undefined && downloadBytesPerSecond === undefined) return { location };
+  return { location, bandwidth: { uploadBytesPerSecond, downloadBytesPerSecond } };
 }
 
 interface Run {

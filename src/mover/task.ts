@@ -10,6 +10,18 @@ const path = z.string().startsWith('/').max(4096);
 const blobId = z.string().transform((id) => toBlobId(id, 'A tree'));
 const snapshotId = z.string().transform((id) => toSnapshotId(id, 'The snapshot'));
 
+const bytesPerSecond = z.number().int().min(1_000).max(1e12);
+/** What a mover leaves to others. CPU time itself is bounded by the pod's limit; threads say how much is asked for at once. */
+const limits = z.strictObject({
+  uploadBytesPerSecond: bytesPerSecond.optional(),
+  downloadBytesPerSecond: bytesPerSecond.optional(),
+  /** As nice(1): 19 yields to everybody. */
+  nice: z.number().int().min(0).max(19).optional(),
+  /** As ionice(1): `low` is the last of the best-effort class, `idle` waits until nobody else uses the disk. */
+  ioPriority: z.enum(['low', 'idle']).optional(),
+});
+export type MoverLimits = z.output<typeof limits>;
+
 /**
  * Captures a file tree, or with `source: image` an image file or a block device as blocks; `changed` is then the path of a
  * list of what differs from the parent (see changed-extents.ts), and the rest is not read.
@@ -21,6 +33,7 @@ const backupTask = z.strictObject({
   store,
   /** Threads that read, compress and encrypt. Default: one per core. */
   threads: z.number().int().min(1).max(256).optional(),
+  limits: limits.optional(),
   /** Default: a tree. */
   source: z.enum(['tree', 'image']).optional(),
   /** The asset's tree in the backup before. */
@@ -48,6 +61,7 @@ const restoreTask = z.strictObject({
   existing: z.enum(['refuse', 'resume']).optional(),
   /** Threads that open and write blobs. Default: one per core. */
   threads: z.number().int().min(1).max(256).optional(),
+  limits: limits.optional(),
   /** Whether all that was written is read back and compared. Default: it is. */
   verify: z.enum(['read-back', 'none']).optional(),
 });

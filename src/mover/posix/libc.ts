@@ -33,6 +33,8 @@ interface Libc {
       done: (error: unknown, result: number) => void,
     ) => void;
   };
+  /** With three numbers. */
+  readonly syscall: (call: number, first: number, second: number, third: number) => number | bigint;
   readonly errno: () => number;
 }
 
@@ -73,6 +75,7 @@ function bind(): Libc {
       'int64',
       'unsigned int',
     ]) as Libc['sync_file_range'],
+    syscall: bound('syscall', 'int64', ['int64', 'int64', 'int64', 'int64']) as Libc['syscall'],
     errno: () => koffi.errno(),
   };
 }
