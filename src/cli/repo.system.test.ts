@@ -99,6 +99,16 @@ test('a part of the data is read, or all of it, and damage ends with an exit cod
     const found = salvor('check', '--read-data', ...key());
     assert.equal(found.code, 10);
     assert.match(found.stdout.toString(), new RegExp(`data/../${names.slice(-64).slice(0, 8)}`));
+    const told = JSON.parse(salvor('check', '--read-data', '-o', 'json', ...key()).stdout.toString()) as {
+      hits: { paths: string[] }[];
+    };
+    assert.equal(told.hits.length, restics.length);
+    for (const { paths } of told.hits)
+      for (const name of ['source/big', 'source/sub/copy'])
+        assert.ok(
+          paths.some((path) => path.endsWith(name)),
+          name,
+        );
   } finally {
     await writeFile(names, pack);
   }

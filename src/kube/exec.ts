@@ -38,11 +38,12 @@ export async function loadRunInPod(options: ConnectionOptions): Promise<RunInPod
     const output = new Bounded(outputBytesMax);
     const errors = new Bounded(outputBytesMax);
     const ended = Promise.withResolvers<V1Status | undefined>();
-    const socket = await new Exec(config)
+    const connecting = new Exec(config)
       .exec(namespace, pod, container, [...command], output, errors, null, false, ended.resolve)
       .catch((error: unknown) => {
         throw refused(error, pod);
       });
+    const socket = await unlessAborted(connecting, signal);
     const stop = (): void => {
       socket.terminate();
       ended.resolve(undefined);
@@ -66,6 +67,21 @@ export async function loadRunInPod(options: ConnectionOptions): Promise<RunInPod
       socket.terminate();
     }
   };
+}
+
+/** The library does not know signals: a connection that comes too late is closed. */
+async function unlessAborted<T extends { terminate(): void }>(opening: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>();
+  const stop = (): void => {
+    opening.then((late) => late.terminate()).catch(() => undefined);
+    aborted.reject(signal.reason);
+  };
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    return await Promise.race([opening, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }
 
 /** `Success`, or a failure whose cause `ExitCode` says how the program ended (meta/v1 Status). */
