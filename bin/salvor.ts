@@ -24,6 +24,7 @@ const context: CliContext = {
   version,
   clock: systemClock,
   stdin,
+  stdout,
   signal: cancelled.signal,
   hostname: hostname(),
   isTerminal: stderr.isTTY && env['TERM'] !== 'dumb',

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { CommandContext } from '@stricli/core';
 import type { S3Credentials } from '#stores/open';
 import type { Clock } from '#shared/time';
@@ -8,6 +8,8 @@ export interface CliContext extends CommandContext {
   readonly version: string;
   readonly clock: Clock;
   readonly stdin: Readable;
+  /** For what may be larger than memory, or is not text. */
+  readonly stdout: Writable;
   /** Aborts on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
   readonly hostname: string;

@@ -154,7 +154,17 @@ const dump = buildCommand({
   docs: { brief: 'Write one file of a snapshot to stdout' },
   loader: async () => (await import('./commands/repo-dump.ts')).repoDump,
   parameters: {
-    flags: { ...storeFlags, ...clusterFlags },
+    flags: {
+      ...storeFlags,
+      ...clusterFlags,
+      target: {
+        kind: 'parsed',
+        parse: String,
+        optional: true,
+        placeholder: 'FILE',
+        brief: 'Write to this new file instead',
+      },
+    },
     positional: {
       kind: 'tuple',
       parameters: [{ placeholder: 'SNAPSHOT:PATH', brief: 'A file in a snapshot, or in latest', parse: String }],

@@ -67,9 +67,13 @@ test('snapshots and files are listed, and names that move the cursor do not', ()
   assert.equal(salvor('ls', 'latest:/nowhere', ...key()).code, 4);
 });
 
-test('one file comes out as it went in', async () => {
+test('one file comes out as it went in, and goes over no other', async () => {
   const dumped = salvor('dump', `latest:${at('source/sub/copy')}`, ...key());
   assert.ok(dumped.stdout.equals(big), dumped.stderr);
+  const target = ['--target', at('dumped'), ...key()];
+  assert.equal(salvor('dump', `latest:${at('source/big')}`, ...target).code, 0);
+  assert.ok((await readFile(at('dumped'))).equals(big));
+  assert.equal(salvor('dump', `latest:${at('source/big')}`, ...target).code, 5);
 });
 
 test('the same bytes are stored once, and the numbers say so', () => {

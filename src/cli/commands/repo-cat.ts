@@ -4,6 +4,7 @@ import type { CliContext } from '../context.ts';
 import type { ClusterFlags, StoreFlags } from '../flags.ts';
 import { openAccessFor } from '../open.ts';
 import { jsonText } from '../output/plain.ts';
+import { writeOut } from '../output/stream.ts';
 
 /** `salvor repo cat KIND [ID]`: a file of the repository, opened: JSON, or the plain bytes of a blob. */
 export async function repoCat(
@@ -14,7 +15,5 @@ export async function repoCat(
 ): Promise<void> {
   await using opened = await openAccessFor(this, flags);
   const content = await catFile(opened.access, { kind, id, signal: this.signal });
-  const { stdout } = this.process;
-  if (content instanceof Uint8Array) (stdout as NodeJS.WriteStream).write(content);
-  else stdout.write(`${jsonText(content)}\n`);
+  await writeOut(this, [content instanceof Uint8Array ? content : `${jsonText(content)}\n`]);
 }

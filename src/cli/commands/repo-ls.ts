@@ -1,138 +1,152 @@
+import { isUtf8 } from 'node:buffer';
 import { findNode, listPath, walkTree } from '#repository/find';
-import { selectSnapshots } from '#repository/care/forget';
+import type { FoundNode } from '#repository/find';
 import type { Repository, Snapshot, TreeNode } from '#repository/types';
-import { formatTimeNs } from '#repository/rfc3339';
-import { SalvorError } from '#shared/errors';
 import type { CliContext } from '../context.ts';
 import type { ClusterFlags, OutputFormat, StoreFlags } from '../flags.ts';
 import { openCluster, openRepositoryFor } from '../open.ts';
-import { plain } from '../output/plain.ts';
+import { jsonText, plain, plainTree } from '../output/plain.ts';
 import { print } from '../output/print.ts';
+import { writeOut } from '../output/stream.ts';
+import { findSnapshotPath } from '../snapshot-path.ts';
+import type { SnapshotPath } from '../snapshot-path.ts';
 
 export interface RepoLsFlags extends StoreFlags, ClusterFlags {
   readonly recursive: boolean;
   readonly output: OutputFormat;
 }
 
-/** `salvor repo ls [SNAPSHOT[:PATH]]` */
-export async function repoLs(this: CliContext, flags: RepoLsFlags, what?: string): Promise<void> {
+/** `salvor repo ls [ID[:PATH]]`: the snapshots, or what is in one. */
+export async function repoLs(this: CliContext, flags: RepoLsFlags, place?: string): Promise<void> {
   await using opened = await openRepositoryFor(this, flags, async () => openCluster(this, flags), 'fail');
   const { repository } = opened;
-  const snapshots = await repository.snapshots(this.signal);
-  if (what === undefined) {
-    await listSnapshots(this, flags, snapshots);
+  if (place === undefined) {
+    await listSnapshots(this, await repository.snapshots(this.signal), flags.output);
     return;
   }
-  const place = placeOf(snapshots, what);
-  const entries = await entriesAt(repository, place, { recursive: flags.recursive, signal: this.signal });
-  await print(
-    this,
-    {
-      value: entries.map(({ path, node }) => ({ path: plain(path), ...described(node) })),
-      names: entries.map(({ path }) => plain(path)),
-      rows: [
-        ['MODE', 'OWNER', 'SIZE', 'MODIFIED', 'NAME'],
-        ...entries.map(({ path, node }) => [
-          modeOf(node),
-          `${node.uid}:${node.gid}`,
-          node.size === undefined ? '' : String(node.size),
-          formatTimeNs(node.mtimeNs).slice(0, 19),
-          plain(path + (node.linkTarget === undefined ? '' : ` -> ${node.linkTarget.toString()}`)),
-        ]),
-      ],
-    },
-    flags.output,
-  );
+  const found = await findSnapshotPath(repository, place, this.signal);
+  const entries = entriesOf(repository, { ...found, recursive: flags.recursive }, this.signal);
+  await writeOut(this, await textOf(entries, flags.output));
 }
 
-async function listSnapshots(context: CliContext, flags: RepoLsFlags, snapshots: readonly Snapshot[]): Promise<void> {
+async function listSnapshots(context: CliContext, snapshots: readonly Snapshot[], output: OutputFormat): Promise<void> {
   await print(
     context,
     {
-      value: snapshots.map(({ id, time, hostname, paths, tags }) => ({ id, time, hostname, paths, tags })),
+      value: snapshots.map(({ id, time, hostname, tags, paths }) => ({ id, time, hostname, tags, paths })),
       names: snapshots.map(({ id }) => id),
       rows: [
         ['SNAPSHOT', 'TIME', 'HOST', 'TAGS', 'PATHS'],
-        ...snapshots.map(({ id, time, hostname, tags, paths }) =>
-          [id.slice(0, 8), time.slice(0, 19), hostname, tags.join(' '), paths.join(' ')].map(plain),
-        ),
+        ...snapshots.map(({ id, time, hostname, tags, paths }) => [
+          id.slice(0, 8),
+          plain(time),
+          plain(hostname),
+          plain(tags.join(' ')),
+          plain(paths.join(' ')),
+        ]),
       ],
-      after: snapshots.length === 0 ? '' : `\nLook into one: salvor repo ls ${snapshots.at(-1)?.id.slice(0, 8)}`,
+      after: snapshots.length === 0 ? 'No snapshots yet.' : '\nNext: salvor repo ls SNAPSHOT',
     },
-    flags.output,
+    output,
   );
 }
 
-/** A folder or file of a snapshot. */
-export interface Place {
-  readonly snapshot: Snapshot;
-  /** `/` for all of it. */
-  readonly path: string;
-}
-
-/** Reads `SNAPSHOT`, `SNAPSHOT:PATH` or `latest:PATH`; throws `NotFound` or `InvalidInput`. */
-export function placeOf(snapshots: readonly Snapshot[], what: string): Place {
-  const [id = '', ...rest] = what.split(':');
-  const path = rest.length === 0 ? '/' : rest.join(':');
-  const newest = snapshots.at(-1);
-  const snapshot = id === 'latest' && newest !== undefined ? newest : selectSnapshots(snapshots, [id])[0];
-  if (snapshot === undefined) throw new SalvorError(`There is no snapshot ${id}`, { code: 'NotFound' });
-  return { snapshot, path: path === '' ? '/' : path };
-}
-
-interface Entry {
-  readonly path: string;
-  readonly node: TreeNode;
-}
-
-interface Listing {
+interface Listing extends SnapshotPath {
   readonly recursive: boolean;
-  readonly signal: AbortSignal;
 }
 
-async function entriesAt(
+/** The entries of a folder, or below it; a file is listed itself. Paths begin at the snapshot's root. */
+async function* entriesOf(
   repository: Repository,
-  { snapshot, path }: Place,
-  { recursive, signal }: Listing,
-): Promise<Entry[]> {
-  const node = path === '/' ? undefined : await findNode(repository, snapshot.tree, path, signal);
-  if (node !== undefined && node.subtree === undefined) return [{ path, node }];
-  if (!recursive)
-    return (await listPath(repository, snapshot.tree, path, signal)).map((one) => ({
-      path: one.name.toString(),
-      node: one,
-    }));
-  const root = node?.subtree ?? (path === '/' ? snapshot.tree : undefined);
-  if (root === undefined)
-    throw new SalvorError(`There is no ${path} in snapshot ${snapshot.id.slice(0, 8)}`, { code: 'NotFound' });
-  const entries: Entry[] = [];
-  for await (const found of walkTree(repository, root, signal))
-    entries.push({ path: found.path.toString(), node: found.node });
-  return entries;
+  { snapshot, path, recursive }: Listing,
+  signal: AbortSignal,
+): AsyncIterable<FoundNode> {
+  const parts = path.split('/').filter((part) => part !== '');
+  const base = parts.map((part) => `/${part}`).join('');
+  const inBase = (name: Buffer): Buffer => Buffer.concat([Buffer.from(`${base}/`), name]);
+  const node = parts.length === 0 ? undefined : await findNode(repository, snapshot.tree, path, signal);
+  if (node !== undefined && node.subtree === undefined) {
+    yield { path: Buffer.from(base), node };
+    return;
+  }
+  if (recursive) {
+    const root = node?.subtree ?? (await rootOf());
+    for await (const found of walkTree(repository, root, signal)) yield { ...found, path: inBase(found.path) };
+    return;
+  }
+  for (const entry of await listPath(repository, snapshot.tree, path, signal)) {
+    yield { path: inBase(entry.name), node: entry };
+  }
+
+  /** Of the snapshot; a path that names nothing is told as `listPath` tells it. */
+  async function rootOf(): Promise<Snapshot['tree']> {
+    await listPath(repository, snapshot.tree, path, signal);
+    return snapshot.tree;
+  }
 }
 
-function described({ type, size, uid, gid, mtimeNs, linkTarget }: TreeNode): object {
-  const mode = { type, uid, gid, modified: formatTimeNs(mtimeNs) };
+/** One entry after the other: a snapshot may have more than fit into memory. */
+async function textOf(entries: AsyncIterable<FoundNode>, output: OutputFormat): Promise<AsyncIterable<string>> {
+  switch (output) {
+    case 'json':
+      return jsonArray(entries);
+    case 'yaml': {
+      const { stringify } = await import('yaml');
+      return eachAs(entries, (found) => stringify([plainTree(recordOf(found))]));
+    }
+    case 'name':
+      return eachAs(entries, ({ path }) => `${plain(path.toString())}\n`);
+    case 'table':
+    case 'wide':
+      return eachAs(entries, lineOf);
+    default:
+      return output satisfies never;
+  }
+}
+
+async function* eachAs(entries: AsyncIterable<FoundNode>, text: (found: FoundNode) => string): AsyncIterable<string> {
+  for await (const found of entries) yield text(found);
+}
+
+async function* jsonArray(entries: AsyncIterable<FoundNode>): AsyncIterable<string> {
+  let separator = '[\n';
+  for await (const found of entries) {
+    yield `${separator}${jsonText(recordOf(found))}`;
+    separator = ',\n';
+  }
+  yield separator === '[\n' ? '[]\n' : '\n]\n';
+}
+
+/** A path that is not UTF-8 is given as bytes, too: its text has lost them. */
+function recordOf({ path, node }: FoundNode): object {
   return {
-    ...mode,
-    ...(size === undefined ? {} : { size }),
-    ...(linkTarget === undefined ? {} : { linkTarget: plain(linkTarget.toString()) }),
+    path: path.toString(),
+    ...(isUtf8(path) ? {} : { pathBase64: path.toString('base64') }),
+    type: node.type,
+    ...(node.size === undefined ? {} : { size: node.size }),
+    mode: node.mode.toString(8).padStart(4, '0'),
+    uid: node.uid,
+    gid: node.gid,
+    mtime: timeOf(node),
+    ...(node.linkTarget === undefined ? {} : { linkTarget: node.linkTarget.toString() }),
   };
 }
 
-const letters: Readonly<Record<TreeNode['type'], string>> = {
-  file: '-',
-  dir: 'd',
-  symlink: 'l',
-  dev: 'b',
-  chardev: 'c',
-  fifo: 'p',
-  socket: 's',
-  irregular: '?',
-};
+function lineOf({ path, node }: FoundNode): string {
+  const size = node.size === undefined ? '' : String(node.size);
+  const columns = [
+    node.type.padEnd(7),
+    node.mode.toString(8).padStart(4, '0'),
+    `${node.uid}:${node.gid}`.padEnd(9),
+    size.padStart(12),
+    timeOf(node),
+  ];
+  const target = node.linkTarget === undefined ? '' : ` -> ${plain(node.linkTarget.toString())}`;
+  return `${columns.join('  ')}  ${plain(path.toString())}${target}\n`;
+}
 
-/** `drwxr-xr-x`, without the special bits, which `-o json` has. */
-function modeOf({ type, mode }: TreeNode): string {
-  const bits = 'rwxrwxrwx'.split('').map((letter, index) => ((mode >> (8 - index)) & 1 ? letter : '-'));
-  return letters[type] + bits.join('');
+/** To the second; a time that no calendar has, which a forged tree can hold, in nanoseconds. */
+function timeOf({ mtimeNs }: TreeNode): string {
+  const date = new Date(Number(mtimeNs / 1_000_000n));
+  return Number.isNaN(date.getTime()) ? String(mtimeNs) : `${date.toISOString().slice(0, -5)}Z`;
 }
