@@ -392,10 +392,23 @@ for (const [title, manifests, expected] of [
   [
     'a store on a Service of the cluster is lost with it',
     minio + location('http://minio.shop.svc:9000'),
-    ['StoreInSameCluster'],
+    ['StoreInSameCluster', 'NoImmutability'],
   ],
-  ['a store at a private address may share its fate', location('https://10.0.0.5:9000'), ['StoreInSameFailureDomain']],
-  ['a store elsewhere is fine', location('https://s3.eu-central-1.amazonaws.com'), []],
+  [
+    'a store at a private address may share its fate',
+    location('https://10.0.0.5:9000'),
+    ['StoreInSameFailureDomain', 'NoImmutability'],
+  ],
+  ['a store elsewhere may be emptied by whoever has its key', location('https://s3.example.com'), ['NoImmutability']],
+  [
+    'unless it says how long it keeps what it has',
+    custom(
+      'config.kio.kasten.io/v1alpha1',
+      'Profile',
+      '{ locationSpec: { objectStore: { endpoint: s3.example.com, protectionPeriod: 168h } } }',
+    ),
+    [],
+  ],
   [
     'the password that everybody has is told, and so is a key that only the cluster has',
     password('static-passw0rd'),

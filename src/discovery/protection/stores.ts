@@ -38,7 +38,12 @@ const claims: Readonly<Record<string, readonly string[]>> = {
 
 /** Findings about where backups are kept and how they are locked, which concern no asset alone. */
 export function storeFindings(index: ObjectIndex, services: Pick<ServiceMap, 'resolve'>): Finding[] {
-  return [...storesOf(index).flatMap((store) => inCluster(store, services)), ...inClaims(index), ...keys(index)];
+  return [
+    ...storesOf(index).flatMap((store) => inCluster(store, services)),
+    ...inClaims(index),
+    ...deletable(index),
+    ...keys(index),
+  ];
 }
 
 function storesOf(index: ObjectIndex): BackupStore[] {
@@ -98,6 +103,28 @@ function inClaims(index: ObjectIndex): Finding[] {
           evidence: [evidenceOf(object, field, text(claim) ?? 'a volume')],
         },
       ];
+    }),
+  );
+}
+
+/** Kinds that stand for a place of backups, and the field that says how long nobody can delete there, where there is one. */
+const immutability: Readonly<Record<string, readonly string[] | undefined>> = {
+  'BackupStorageLocation.velero.io': undefined,
+  'Profile.config.kio.kasten.io': ['locationSpec', 'objectStore', 'protectionPeriod'],
+  'ObjectStore.barmancloud.cnpg.io': undefined,
+  'BackupTarget.longhorn.io': undefined,
+  'BackupStorage.storage.kubestash.com': undefined,
+};
+
+/** Only a note: whether a bucket locks its objects is known outside of the cluster. */
+function deletable(index: ObjectIndex): Finding[] {
+  return Object.entries(immutability).flatMap(([groupKind, path]) =>
+    index.all(groupKind).flatMap((object): Finding[] => {
+      const period = path === undefined ? undefined : text(at(object['spec'], ...path));
+      if (period !== undefined && period !== '' && period !== '0') return [];
+      const message = `nothing here shows that backups in ${nameOf(object)} cannot be deleted: whoever takes over the cluster may take them, too, unless the bucket locks its objects`;
+      const field = path === undefined ? 'spec' : `spec.${path.join('.')}`;
+      return [{ name: 'NoImmutability', severity: 'note', message, evidence: [evidenceOf(object, field, 'not set')] }];
     }),
   );
 }
