@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { glob } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectory } from '../lab/setup/inputs.mjs';
@@ -42,7 +43,8 @@ const stages: Readonly<Record<string, () => Promise<void>>> = {
         'tests/corpus/*.test.ts',
       ],
       (path) => !path.endsWith('.system.test.ts'),
-      [],
+      // Node's own default leaves a core idle.
+      [`--test-concurrency=${availableParallelism()}`],
     ),
   system: async () => {
     const { prepareSystem } = await import('#lab/setup/prepare');
